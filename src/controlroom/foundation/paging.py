@@ -1,0 +1,240 @@
+"""One grammar for every list: cursor paging, filters and sorting.
+
+A filter is words separated by blanks, as one types them::
+
+    state:failed,lost bot:reconcile created>=2026-01-31 -label:test invoices
+
+``field:a,b`` is any of the values, ``field>value`` (``>=``, ``<``, ``<=``) compares, ``-`` before a term negates it,
+``"two words"`` keeps blanks, and a bare word is looked for in the list's text fields. A sort is ``field`` or ``-field``.
+"""
+
+import base64
+import binascii
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, and_, not_, or_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from controlroom.foundation.errors import FieldError, Invalid
+
+T = TypeVar("T")
+
+DEFAULT_LIMIT = 50
+LARGEST_LIMIT = 500
+_MOST_TERMS = 20
+_OPERATORS = (">=", "<=", ">", "<", ":")
+
+
+class Kind(StrEnum):
+    """What a field holds, and so how its filter values are read."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    MOMENT = "moment"
+    CHOICE = "choice"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field that a list may be filtered or sorted by."""
+
+    column: ColumnElement[Any]
+    kind: Kind = Kind.TEXT
+    choices: tuple[str, ...] = ()
+    sortable: bool = False
+    matches: Callable[[str], ColumnElement[bool]] | None = None
+    """Replaces plain equality where a value is not simply in a column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What one list understands. ``key`` is the unique column that breaks ties."""
+
+    fields: Mapping[str, Field]
+    key: ColumnElement[Any]
+    text: Sequence[ColumnElement[Any]] = ()
+    default_sort: str = "-created"
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """What a caller asked for."""
+
+    filter: str = ""
+    sort: str = ""
+    cursor: str = ""
+    limit: int = DEFAULT_LIMIT
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """Part of a list; ``next_cursor`` is None on the last page."""
+
+    items: Sequence[T]
+    next_cursor: str | None = None
+
+
+class _Cursor(msgspec.Struct, array_like=True):
+    sort: str
+    value: str | int | float | None
+    key: str
+
+
+async def fetch_page(
+    session: AsyncSession, query: Select[Any], grammar: Grammar, request: PageRequest
+) -> Page[T]:
+    """Run a query for one page; raise `Invalid` for a filter, sort, cursor or limit that cannot stand.
+
+    Pages follow a keyset, so rows that come or go between two pages neither repeat nor hide others.
+    """
+    if not 1 <= request.limit <= LARGEST_LIMIT:
+        raise Invalid(
+            f"A page holds 1 to {LARGEST_LIMIT} rows, not {request.limit}.",
+            fields=(FieldError("/limit", "out of range"),),
+        )
+    name, column, descending = _sort_of(grammar, request.sort)
+    query = query.where(*conditions(grammar, request.filter))
+    if request.cursor:
+        query = query.where(_behind(grammar, request, name, column, descending))
+    order = [column.desc(), grammar.key.desc()] if descending else [column.asc(), grammar.key.asc()]
+    query = query.add_columns(column, grammar.key).order_by(*order).limit(request.limit + 1)
+    rows = (await session.execute(query)).all()
+    items = [row[0] for row in rows[: request.limit]]
+    if len(rows) <= request.limit:
+        return Page(items)
+    last = rows[request.limit - 1]
+    return Page(
+        items, _encode(_Cursor(request.sort or grammar.default_sort, _plain(last[-2]), str(last[-1])))
+    )
+
+
+def conditions(grammar: Grammar, text: str) -> list[ColumnElement[bool]]:
+    """Turn a filter into conditions; raise `Invalid` that names the term that cannot be understood."""
+    try:
+        words = shlex.split(text, posix=True)
+    except ValueError:
+        raise _refused("filter", "A quotation mark in the filter is not closed.") from None
+    if len(words) > _MOST_TERMS:
+        raise _refused("filter", f"A filter has at most {_MOST_TERMS} terms.")
+    return [_term(grammar, word) for word in words]
+
+
+def _term(grammar: Grammar, word: str) -> ColumnElement[bool]:
+    negated = word.startswith("-") and len(word) > 1
+    body = word[1:] if negated else word
+    operator = next((sign for sign in _OPERATORS if sign in body), "")
+    name, _, value = body.partition(operator) if operator else ("", "", body)
+    found = _text_match(grammar, body) if not operator else _field_match(grammar, name, operator, value)
+    return not_(found) if negated else found
+
+
+def _text_match(grammar: Grammar, word: str) -> ColumnElement[bool]:
+    if not grammar.text:
+        raise _refused(
+            "filter", f"'{word}' is not a term of the form field:value; this list has no free text."
+        )
+    return or_(*(column.icontains(word, autoescape=True) for column in grammar.text))
+
+
+def _field_match(grammar: Grammar, name: str, operator: str, value: str) -> ColumnElement[bool]:
+    field_ = grammar.fields.get(name)
+    if field_ is None:
+        known = ", ".join(sorted(grammar.fields))
+        raise _refused("filter", f"There is no field '{name}' to filter by; there are {known}.")
+    if not value:
+        raise _refused("filter", f"'{name}{operator}' needs a value.")
+    if operator == ":":
+        return or_(*(_equals(name, field_, part) for part in value.split(",")))
+    if field_.kind not in (Kind.MOMENT, Kind.NUMBER):
+        raise _refused("filter", f"'{name}' cannot be compared with {operator}; write {name}:value.")
+    right = _value(name, field_, value)
+    comparisons: dict[str, ColumnElement[bool]] = {
+        ">": field_.column > right,
+        ">=": field_.column >= right,
+        "<": field_.column < right,
+        "<=": field_.column <= right,
+    }
+    return comparisons[operator]
+
+
+def _equals(name: str, field_: Field, value: str) -> ColumnElement[bool]:
+    if field_.matches is not None:
+        return field_.matches(value)
+    if field_.kind is Kind.TEXT and value.endswith("*"):
+        return field_.column.istartswith(value[:-1], autoescape=True)
+    equal: ColumnElement[bool] = field_.column == _value(name, field_, value)
+    return equal
+
+
+def _value(name: str, field_: Field, value: str) -> Any:
+    try:
+        if field_.kind is Kind.NUMBER:
+            return float(value) if "." in value else int(value)
+        if field_.kind is Kind.MOMENT:
+            moment = datetime.fromisoformat(value)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        wanted = (
+            "a number" if field_.kind is Kind.NUMBER else "a date such as 2026-01-31 or 2026-01-31T08:00:00Z"
+        )
+        raise _refused("filter", f"'{name}' needs {wanted}, not '{value}'.") from None
+    if field_.kind is Kind.CHOICE and value not in field_.choices:
+        raise _refused("filter", f"'{name}' is one of {', '.join(field_.choices)}, not '{value}'.")
+    return value
+
+
+def _sort_of(grammar: Grammar, sort: str) -> tuple[str, ColumnElement[Any], bool]:
+    wanted = sort or grammar.default_sort
+    descending = wanted.startswith("-")
+    name = wanted.removeprefix("-")
+    field_ = grammar.fields.get(name)
+    if field_ is None or not field_.sortable:
+        known = ", ".join(sorted(name for name, candidate in grammar.fields.items() if candidate.sortable))
+        raise _refused("sort", f"This list cannot be sorted by '{name}'; it can by {known}.")
+    return name, field_.column, descending
+
+
+def _behind(
+    grammar: Grammar, request: PageRequest, name: str, column: ColumnElement[Any], descending: bool
+) -> ColumnElement[bool]:
+    cursor = _decode(request.cursor)
+    if cursor.sort != (request.sort or grammar.default_sort):
+        raise _refused("cursor", "The cursor belongs to another sort order; start from the first page.")
+    value = cursor.value
+    if grammar.fields[name].kind is Kind.MOMENT and isinstance(value, str):
+        value = _value(name, grammar.fields[name], value)
+    if value is None:
+        return grammar.key < cursor.key if descending else grammar.key > cursor.key
+    further = column < value if descending else column > value
+    tie = grammar.key < cursor.key if descending else grammar.key > cursor.key
+    return or_(further, and_(column == value, tie))
+
+
+def _plain(value: Any) -> str | int | float | None:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if value is None or isinstance(value, int | float) else str(value)
+
+
+def _encode(cursor: _Cursor) -> str:
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(cursor)).decode().rstrip("=")
+
+
+def _decode(text: str) -> _Cursor:
+    try:
+        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        return msgspec.msgpack.decode(raw, type=_Cursor)
+    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        raise _refused(
+            "cursor", "This cursor is not one that this server gave; start from the first page."
+        ) from None
+
+
+def _refused(parameter: str, message: str) -> Invalid:
+    return Invalid(message, fields=(FieldError(f"/{parameter}", message),))
