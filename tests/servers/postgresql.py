@@ -54,9 +54,25 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
             for path in (folder, folder / "password"):
                 os.chown(path, identity["user"], identity["group"])
         data = folder / "data"
-        arguments = ["-D", data, "-U", "postgres", "-A", "scram-sha-256", "--pwfile", folder / "password", "-N", "-E", "UTF8"]
+        arguments = [
+            "-D",
+            data,
+            "-U",
+            "postgres",
+            "-A",
+            "scram-sha-256",
+            "--pwfile",
+            folder / "password",
+            "-N",
+            "-E",
+            "UTF8",
+        ]
         subprocess.run(
-            [initdb, *arguments, "--locale", "C", "--no-instructions"], check=True, capture_output=True, cwd=folder, **identity
+            [initdb, *arguments, "--locale", "C", "--no-instructions"],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            **identity,
         )
         port = _free_port()
         with (folder / "log").open("wb") as log:
@@ -86,8 +102,18 @@ def _identity() -> dict[str, int | list[int]]:
 
 
 def _fast_settings() -> list[str]:
-    settings = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0")
-    return [part for setting in (*settings, "shared_buffers=32MB", "jit=off", "autovacuum=off") for part in ("-c", setting)]
+    settings = (
+        "fsync=off",
+        "synchronous_commit=off",
+        "full_page_writes=off",
+        "wal_level=minimal",
+        "max_wal_senders=0",
+    )
+    return [
+        part
+        for setting in (*settings, "shared_buffers=32MB", "jit=off", "autovacuum=off")
+        for part in ("-c", setting)
+    ]
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], pid_file: Path, log: Path) -> None:

@@ -4,77 +4,92 @@ import ast
 import importlib
 import sys
 from pathlib import Path
+from typing import Annotated
 
-import click
 import typer
 
 from controlroom import __version__
-from controlroom.cli.output import EXIT_FAILED, EXIT_INTERRUPTED, print_error
+from controlroom.cli.output import (
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_NOT_ALLOWED,
+    EXIT_UNREACHABLE,
+    EXIT_USAGE,
+    out,
+    print_error,
+)
 from controlroom.foundation.errors import ControlRoomError
 
+_FOLDER = Path(__file__).parent
 _NOT_GROUPS = {"__init__", "main", "output", "client"}
-
+_EXIT_CODES = {
+    401: EXIT_NOT_ALLOWED,
+    403: EXIT_NOT_ALLOWED,
+    413: EXIT_USAGE,
+    422: EXIT_USAGE,
+    503: EXIT_UNREACHABLE,
+}
+_HELP_NAMES = {"help_option_names": ["-h", "--help"]}
 _EPILOG = (
-    "Exit codes: 0 done, 1 the thing asked for failed or was not found good, 2 wrong usage or input, "
-    "3 the Control Room cannot be reached, 4 not allowed, 130 interrupted."
+    "Exit codes: 0 done; 1 what was asked for failed; 2 wrong usage or input; "
+    "3 the Control Room cannot be reached; 4 not allowed; 130 interrupted."
 )
 
 
-class _Groups(click.Group):
-    """The command groups of this package, imported when used."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Name the groups, in the order of the alphabet."""
-        return sorted(path.stem.replace("_", "-") for path in Path(__file__).parent.glob("*.py") if path.stem not in _NOT_GROUPS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one group."""
-        if cmd_name not in self.list_commands(ctx):
-            return None
-        module = importlib.import_module(f"controlroom.cli.{cmd_name.replace('-', '_')}")
-        command = typer.main.get_command(module.app)
-        command.name = cmd_name
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the groups with the first line of each module's docstring, without importing them."""
-        rows = [(name, _first_line(Path(__file__).parent / f"{name.replace('-', '_')}.py")) for name in self.list_commands(ctx)]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
-
-
-def _first_line(path: Path) -> str:
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return docstring.partition("\n")[0]
-
-
-@click.group(cls=_Groups, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, prog_name="controlroom")
-def _root() -> None:
-    """The open, self-hosted control room for software robots.
-
-    Start everything on this machine with `controlroom up`.
-    """
-
-
 def main() -> None:
-    """Run the command; every error becomes one sentence and an exit code."""
+    """Run the command; every foreseen error becomes one sentence and an exit code."""
     try:
-        result = _root(standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
-    except click.Abort:
-        sys.exit(EXIT_INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+        build_app(sys.argv[1:])()
     except ControlRoomError as error:
         print_error(error)
-        sys.exit(getattr(error, "exit_code", EXIT_FAILED) if error.status >= 500 else _exit_code(error))
-    sys.exit(result if isinstance(result, int) else 0)
+        sys.exit(_EXIT_CODES.get(error.status, EXIT_FAILED))
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
 
 
-def _exit_code(error: ControlRoomError) -> int:
-    return {401: 4, 403: 4, 422: 2, 413: 2}.get(error.status, EXIT_FAILED)
+def build_app(arguments: list[str]) -> typer.Typer:
+    """Return the command; only the group that the arguments name is imported, the others are known by name and help."""
+    app = typer.Typer(
+        pretty_exceptions_enable=False, no_args_is_help=True, context_settings=_HELP_NAMES, epilog=_EPILOG
+    )
+    app.callback()(_root)
+    wanted = next((word for word in arguments if not word.startswith("-")), None)
+    for name in group_names():
+        if name == wanted:
+            module = importlib.import_module(f"controlroom.cli.{name.replace('-', '_')}")
+            app.add_typer(module.app, name=name)
+        else:
+            app.add_typer(_known_by_name(name), name=name)
+    return app
+
+
+def group_names() -> list[str]:
+    """Name the groups: the modules of this package that hold one."""
+    return sorted(
+        path.stem.replace("_", "-") for path in _FOLDER.glob("*.py") if path.stem not in _NOT_GROUPS
+    )
+
+
+def _known_by_name(group: str) -> typer.Typer:
+    source = (_FOLDER / f"{group.replace('-', '_')}.py").read_text(encoding="utf-8")
+    first_line = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+    stub = typer.Typer(help=first_line)
+    stub.callback()(lambda: None)
+    return stub
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"controlroom {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The open, self-hosted control room for software robots.
+
+    Start everything on this machine with 'controlroom up'.
+    """

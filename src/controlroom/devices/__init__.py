@@ -1,0 +1,1 @@
+"""Devices, pools and the tokens by which runners join; who is present."""

@@ -1,0 +1,1 @@
+"""Assembles a node: the app, its lifespan, connections to runners, health and metrics."""

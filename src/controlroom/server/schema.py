@@ -1,0 +1,20 @@
+"""All tables of the product in one place, for migrations and tests."""
+
+from controlroom.audit import models as _audit
+from controlroom.bots import models as _bots
+from controlroom.devices import models as _devices
+from controlroom.foundation import outbox as _outbox
+from controlroom.foundation.database import Base, Database
+from controlroom.identity import models as _identity
+from controlroom.runs import models as _runs
+
+ROOMS = (_audit, _bots, _devices, _identity, _outbox, _runs)
+"""Modules that declare tables; importing them fills the metadata."""
+
+METADATA = Base.metadata
+
+
+async def create_tables(database: Database) -> None:
+    """Create every table that is not there; tests use this, a server migrates."""
+    async with database.engine.begin() as connection:
+        await connection.run_sync(METADATA.create_all)
