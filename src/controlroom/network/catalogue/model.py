@@ -131,7 +131,8 @@ class Service:
     """Something of a component that listens, with its one transport and default ports.
 
     ``choices`` are the ports that a site may choose instead; ``rows`` are the keys of the document rows that
-    demand it, none where it is our own. ``encrypted`` says whether it stays when a site wants TLS only.
+    demand it, none where it is our own. ``plain`` marks a clear-text service that has an encrypted sibling, and so
+    goes away when a site wants TLS only. ``entrance`` marks what a load balancer takes over where there is one.
     """
 
     name: str
@@ -142,8 +143,9 @@ class Service:
     changeable: str
     rows: tuple[str, ...] = ()
     choices: IntervalSet | None = None
-    encrypted: bool = True
+    plain: bool = False
     cluster: bool = False
+    entrance: bool = False
 
     @property
     def origin(self) -> Origin:
