@@ -1,5 +1,6 @@
 """The one list of rights, and the roles that ship with the product."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -38,3 +39,14 @@ SHIPPED_ROLES: dict[str, frozenset[Permission]] = {
     "viewer": _READ,
 }
 """Roles that exist from the first start and cannot be changed."""
+
+
+def permissions_of(roles: Iterable[str]) -> frozenset[Permission]:
+    """Return the rights that roles give together; a role that this version does not know gives none."""
+    return frozenset[Permission]().union(*(SHIPPED_ROLES.get(role, frozenset()) for role in roles))
+
+
+def known_permissions(names: Iterable[str]) -> frozenset[Permission]:
+    """Return the rights that names stand for; what another version of the product named is left out."""
+    wanted = set(names)
+    return frozenset(permission for permission in Permission if permission.value in wanted)

@@ -1,0 +1,35 @@
+"""What can be wrong with who someone is, beyond the ground floor's errors."""
+
+from controlroom.foundation.errors import Forbidden, Invalid, Unauthenticated
+
+
+class SignInNeeded(Unauthenticated):
+    """A page was asked for and nobody is signed in; ``location`` is where to sign in and come back from.
+
+    The web room answers it with a redirect (303), or with ``HX-Redirect`` for a part of a page.
+    """
+
+    def __init__(self, location: str) -> None:
+        super().__init__("Sign in to see this page.")
+        self.location = location
+
+
+class WrongCredentials(Unauthenticated):
+    """The name and the password do not go together; which of the two is wrong is not said."""
+
+    code = "wrong_credentials"
+    title = "That name and password do not match"
+
+
+class CrossSiteRefused(Forbidden):
+    """A change asked for with a session's cookie did not prove that it came from the session's own pages."""
+
+    code = "cross_site"
+    title = "This request did not come from a page of the Control Room"
+
+
+class WeakPassword(Invalid):
+    """A new password does not meet the policy."""
+
+    code = "weak_password"
+    title = "This password will not do"
