@@ -84,6 +84,15 @@ class IntervalSet:
             gaps.append((start, high))
         return IntervalSet(tuple(gaps))
 
+    def overlaps(self, other: "IntervalSet") -> bool:
+        """Say whether the two sets share a number; quick where one of them has few intervals."""
+        few, many = sorted((self.intervals, other.intervals), key=len)
+        for low, high in few:
+            index = bisect_right(many, high, key=lambda interval: interval[0]) - 1
+            if index >= 0 and many[index][1] >= low:
+                return True
+        return False
+
     def covers(self, other: "IntervalSet") -> bool:
         """Say whether every number of the other set is in this one."""
         return (self & other) == other
@@ -97,3 +106,6 @@ class IntervalSet:
 def union(sets: Iterable[IntervalSet]) -> IntervalSet:
     """Return the union of many sets in one sort."""
     return IntervalSet.of(interval for one in sets for interval in one.intervals)
+
+
+NOTHING = IntervalSet()

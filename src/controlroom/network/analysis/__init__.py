@@ -1,0 +1,43 @@
+"""The proof engine: exact answers about packets, with the deciding rule and a packet that witnesses each one."""
+
+from controlroom.network.analysis.diagram import DEFAULT_BUDGET
+from controlroom.network.analysis.model import (
+    Effect,
+    Match,
+    Packet,
+    Program,
+    Protocol,
+    Rule,
+    Ruling,
+    Verdict,
+    decide,
+    judge,
+)
+from controlroom.network.analysis.questions import (
+    Comparison,
+    Difference,
+    Idle,
+    compare,
+    find_idle,
+    sources_that_pass,
+)
+
+__all__ = [
+    "DEFAULT_BUDGET",
+    "Comparison",
+    "Difference",
+    "Effect",
+    "Idle",
+    "Match",
+    "Packet",
+    "Program",
+    "Protocol",
+    "Rule",
+    "Ruling",
+    "Verdict",
+    "compare",
+    "decide",
+    "find_idle",
+    "judge",
+    "sources_that_pass",
+]

@@ -1,0 +1,233 @@
+"""Interval decision diagrams over masks of rules.
+
+Packets are cut field by field into intervals within which the same rules match; a node is a field with the set of
+rules that still match, as the bits of one number, and nodes with the same set are one node. The size is therefore
+bounded by the distinct sets of rules, not by the product of the intervals. ``hints`` are sorted numbers. A budget of nodes keeps a hostile
+ruleset from eating the machine.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from controlroom.network.addresses import Family
+from controlroom.network.analysis.model import ALL_PROTOCOLS, Effect, Field, Match, Program
+from controlroom.network.errors import BudgetExceeded
+from controlroom.network.intervals import Interval, IntervalSet
+from controlroom.network.ports import ALL_PORTS
+
+DEFAULT_BUDGET = 400_000
+ORDER = tuple(Field)
+
+# What a leaf says, or None for nothing worth keeping; what a node keeps of each: one path to it.
+Label = Hashable
+Path = tuple[int, ...]
+Leaf = Callable[[list[list[int]]], Label | None]
+
+
+@dataclass(slots=True)
+class _Boxes:
+    """The rules of several programs in one numbering: program k's rules start at ``starts[k]``."""
+
+    fields: list[tuple[IntervalSet, ...]] = field(default_factory=list)
+    full_from: list[int] = field(default_factory=list)
+    final: list[bool] = field(default_factory=list)
+    reach: list[int] = field(default_factory=list)
+    numbers: list[int] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+
+
+class Diagram:
+    """The diagram of some programs over the packets of one family within a region."""
+
+    def __init__(
+        self,
+        programs: Sequence[Program],
+        family: Family,
+        leaf: Leaf,
+        *,
+        within: Match | None = None,
+        order: tuple[Field, ...] = ORDER,
+        hints: Sequence[int] = (),
+        budget: int = DEFAULT_BUDGET,
+        closers: int = 1,
+    ) -> None:
+        self._family = family
+        self._leaf = leaf
+        self._order = order
+        self._hints = hints
+        self._budget = budget
+        self._closers = closers
+        self._region = (within or Match()).fields(family)
+        everything = (ALL_PROTOCOLS, ALL_PORTS, family.everything, family.everything, ALL_PORTS)
+        self._domain = [self._region[one] & everything[one] for one in order]
+        self._boxes = self._collect(programs)
+        self._bits = [1 << number for number in range(len(self._boxes.fields))]
+        self._memo: dict[tuple[int, int], dict[Label, Path]] = {}
+        self.nodes = 0
+
+    def labels(self) -> dict[Label, Path]:
+        """Return every label that some packet reaches, with the values of one such packet in field order."""
+        if not all(self._domain):
+            return {}
+        return self._node(0, (1 << len(self._bits)) - 1)
+
+    def first_field(self) -> Iterator[tuple[Interval, dict[Label, Path]]]:
+        """Yield the intervals of the first field, each with the labels reached within it."""
+        if all(self._domain):
+            live, _ = self._live(0, (1 << len(self._bits)) - 1)
+            for interval, mask in self._segments(0, live):
+                yield interval, self._node(1, mask)
+
+    def packet_values(self, path: Path) -> dict[Field, int]:
+        """Return a path's values by field."""
+        return dict(zip(self._order, path, strict=True))
+
+    def _collect(self, programs: Sequence[Program]) -> _Boxes:
+        boxes = _Boxes()
+        for program in programs:
+            boxes.starts.append(len(boxes.fields))
+            for number, rule in enumerate(program.rules):
+                whole = rule.match.fields(self._family)
+                clipped = tuple(whole[one] & self._domain[level] for level, one in enumerate(self._order))
+                if not all(clipped):
+                    continue
+                boxes.fields.append(clipped)
+                boxes.full_from.append(self._full_from(clipped))
+                boxes.final.append(rule.certain and rule.effect is not Effect.SKIP)
+                boxes.reach.append(rule.target if rule.effect is Effect.SKIP else number)
+                boxes.numbers.append(number)
+        boxes.starts.append(len(boxes.fields))
+        return boxes
+
+    def _full_from(self, clipped: tuple[IntervalSet, ...]) -> int:
+        """Return the level from which on a rule matches whatever is left."""
+        level = len(clipped)
+        while level and clipped[level - 1] == self._domain[level - 1]:
+            level -= 1
+        return level
+
+    def _node(self, level: int, mask: int) -> dict[Label, Path]:
+        live, key = self._live(level, mask)
+        known = self._memo.get((level, key))
+        if known is not None:
+            return known
+        self.nodes += 1
+        if self.nodes > self._budget:
+            raise BudgetExceeded(self._budget)
+        found: dict[Label, Path] = {}
+        if level == len(self._order):
+            label = self._leaf(self._by_program(live))
+            if label is not None:
+                found[label] = ()
+        else:
+            self._gather(level, live, found)
+        self._memo[level, key] = found
+        return found
+
+    def _gather(self, level: int, live: list[int], found: dict[Label, Path]) -> None:
+        chosen: dict[int, tuple[int, bool]] = {}
+        for (low, high), mask in self._segments(level, live):
+            if mask not in chosen or not chosen[mask][1]:
+                value, hinted = self._choose(level, low, high)
+                if mask not in chosen or hinted:
+                    chosen[mask] = (value, hinted)
+        best: dict[Label, bool] = {}
+        for mask, (value, hinted) in chosen.items():
+            for label, path in self._node(level + 1, mask).items():
+                if label not in found or (hinted and not best[label]):
+                    found[label] = (value, *path)
+                    best[label] = hinted
+
+    def _choose(self, level: int, low: int, high: int) -> tuple[int, bool]:
+        """Return a telling value of an interval: an address that somebody has, a port that a client would use."""
+        one = self._order[level]
+        if one in {Field.SOURCE, Field.DESTINATION}:
+            at = bisect_left(self._hints, low)
+            known = at < len(self._hints) and self._hints[at] <= high
+            return (self._hints[at], True) if known else (low, False)
+        wanted = {Field.SOURCE_PORT: 49152, Field.PROTOCOL: 6}.get(one, low)
+        return (wanted, True) if low <= wanted <= high else (low, False)
+
+    def _segments(self, level: int, live: list[int]) -> Iterator[tuple[Interval, int]]:
+        """Cut the level's domain into intervals within which the same live rules match, with their mask."""
+        always = 0
+        flips: dict[int, int] = {}
+        for number in live:
+            bit = self._bits[number]
+            own = self._boxes.fields[number][level]
+            if own == self._domain[level]:
+                always |= bit
+                continue
+            for low, high in own:
+                flips[low] = flips.get(low, 0) ^ bit
+                flips[high + 1] = flips.get(high + 1, 0) ^ bit
+        cuts = sorted(flips)
+        for low, high in self._domain[level]:
+            yield from _sweep(low, high, cuts, flips, always)
+
+    def _live(self, level: int, mask: int) -> tuple[list[int], int]:
+        """Return the rules of a mask, and the mask, without those behind a rule that matches whatever is left.
+
+        With two closers, the rules behind the first such rule stay up to the next one, so that a leaf can ask what
+        would happen without one of them.
+        """
+        boxes = self._boxes
+        live: list[int] = []
+        program, closed, furthest = 0, 0, -1
+        for number in _bits_of(mask):
+            while number >= boxes.starts[program + 1]:
+                program, closed, furthest = program + 1, 0, -1
+            if closed >= self._closers:
+                continue
+            live.append(number)
+            # A skip in front of this rule may still land behind it, and then it closes nothing.
+            if boxes.full_from[number] <= level and boxes.final[number] and furthest <= boxes.numbers[number]:
+                closed += 1
+                if closed == self._closers:
+                    mask &= ~((1 << boxes.starts[program + 1]) - (2 << number))
+            furthest = max(furthest, boxes.reach[number])
+        return live, mask
+
+    def _by_program(self, live: list[int]) -> list[list[int]]:
+        starts = self._boxes.starts
+        groups: list[list[int]] = [[] for _ in range(len(starts) - 1)]
+        program = 0
+        for number in live:
+            while number >= starts[program + 1]:
+                program += 1
+            groups[program].append(self._boxes.numbers[number])
+        return groups
+
+
+def _sweep(
+    low: int, high: int, cuts: list[int], flips: dict[int, int], always: int
+) -> Iterator[tuple[Interval, int]]:
+    mask = always
+    start = low
+    for cut in cuts:
+        if cut > high:
+            break
+        if cut > start:
+            yield (start, cut - 1), mask
+            start = cut
+        mask ^= flips[cut]
+    yield (start, high), mask
+
+
+def _bits_of(mask: int) -> list[int]:
+    """Return the numbers of the bits that are set, ascending; quick for few bits and for many."""
+    if mask.bit_count() < 64:
+        found = []
+        while mask:
+            low = mask & -mask
+            found.append(low.bit_length() - 1)
+            mask ^= low
+        return found
+    text = bin(mask)[:1:-1]
+    numbers: list[int] = []
+    at = text.find("1")
+    while at >= 0:
+        numbers.append(at)
+        at = text.find("1", at + 1)
+    return numbers

@@ -1,0 +1,151 @@
+"""The questions that are asked of firewalls: where do two differ, who gets through, which rules do nothing."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from controlroom.network.addresses import Addresses, Family
+from controlroom.network.analysis.diagram import DEFAULT_BUDGET, ORDER, Diagram, Label
+from controlroom.network.analysis.model import Field, Match, Packet, Program, Verdict, decide
+from controlroom.network.intervals import IntervalSet
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A packet on which two programs disagree, with the rule of each that decides it."""
+
+    packet: Packet
+    first: Verdict
+    second: Verdict
+    first_rule: int
+    second_rule: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Every pair of rules by which two programs disagree, one witness each; equal where there is none."""
+
+    differences: tuple[Difference, ...]
+    nodes: int
+
+    @property
+    def equal(self) -> bool:
+        """Say whether the two programs rule alike on every packet."""
+        return not self.differences
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Rules that do nothing: shadowed ones never decide, redundant ones change no verdict where they decide."""
+
+    shadowed: tuple[int, ...]
+    redundant: tuple[int, ...]
+
+
+def compare(
+    first: Program,
+    second: Program,
+    *,
+    within: Match | None = None,
+    hints: Addresses | None = None,
+    budget: int = DEFAULT_BUDGET,
+) -> Comparison:
+    """Return where two programs differ; witnesses prefer the addresses of ``hints``. Raise `BudgetExceeded`."""
+
+    def leaf(live: list[list[int]]) -> Label | None:
+        mine, theirs = decide(first, live[0]), decide(second, live[1])
+        if mine.verdict is theirs.verdict and mine.verdict is not Verdict.UNKNOWN:
+            return None
+        return (mine.verdict, theirs.verdict, mine.rule, theirs.rule)
+
+    found: list[Difference] = []
+    nodes = 0
+    for family in Family:
+        known = _numbers(hints.of(family)) if hints else ()
+        diagram = Diagram((first, second), family, leaf, within=within, hints=known, budget=budget)
+        for label, path in diagram.labels().items():
+            assert isinstance(label, tuple)  # noqa: S101  # the leaf above made it
+            found.append(Difference(_packet(family, diagram.packet_values(path)), *label))
+        nodes += diagram.nodes
+    return Comparison(tuple(found), nodes)
+
+
+def sources_that_pass(
+    program: Program, within: Match, *, budget: int = DEFAULT_BUDGET
+) -> tuple[Addresses, Addresses]:
+    """Return the source addresses from which some packet of a region surely passes, and those from which it may.
+
+    The region is cut out first, so that the answer is quick however large the ruleset is.
+    """
+    order = (Field.SOURCE, *(one for one in ORDER if one is not Field.SOURCE))
+    sure: dict[Family, IntervalSet] = {}
+    possible: dict[Family, IntervalSet] = {}
+    for family in Family:
+        diagram = Diagram(
+            (program,),
+            family,
+            lambda live: decide(program, live[0]).verdict,
+            within=within,
+            order=order,
+            budget=budget,
+        )
+        segments = list(diagram.first_field())
+        sure[family] = IntervalSet.of(interval for interval, labels in segments if Verdict.ALLOW in labels)
+        possible[family] = IntervalSet.of(
+            interval for interval, labels in segments if Verdict.UNKNOWN in labels
+        )
+    return (
+        Addresses(sure[Family.IPV4], sure[Family.IPV6]),
+        Addresses(possible[Family.IPV4], possible[Family.IPV6]),
+    )
+
+
+def find_idle(program: Program, *, budget: int = DEFAULT_BUDGET) -> Idle:
+    """Return the rules that do nothing. Raise `BudgetExceeded`."""
+    deciding: set[int] = set()
+    needed: set[int] = set()
+
+    def leaf(live: list[list[int]]) -> Label | None:
+        for number in _that_count(program, live[0]):
+            deciding.add(number)
+            without = [other for other in live[0] if other != number]
+            if decide(program, without).verdict is not decide(program, live[0]).verdict:
+                needed.add(number)
+        return None
+
+    for family in Family:
+        Diagram((program,), family, leaf, budget=budget, closers=2).labels()
+    numbers = range(len(program.rules))
+    return Idle(
+        tuple(number for number in numbers if number not in deciding),
+        tuple(number for number in numbers if number in deciding and number not in needed),
+    )
+
+
+def _that_count(program: Program, matching: list[int]) -> Iterable[int]:
+    """Yield the rules that a packet really meets: skips on its way, uncertain rules, and the one that decides."""
+    position = 0
+    while position < len(matching):
+        number = matching[position]
+        rule = program.rules[number]
+        yield number
+        if rule.certain and rule.effect != "skip":
+            return
+        position += 1
+        if rule.certain:
+            while position < len(matching) and matching[position] < rule.target:
+                position += 1
+
+
+def _numbers(addresses: IntervalSet) -> Sequence[int]:
+    return sorted({bound for interval in addresses for bound in interval})
+
+
+def _packet(family: Family, values: dict[Field, int]) -> Packet:
+    return Packet(
+        family,
+        values[Field.PROTOCOL],
+        values[Field.SOURCE],
+        values[Field.DESTINATION],
+        values[Field.SOURCE_PORT],
+        values[Field.DESTINATION_PORT],
+    )
