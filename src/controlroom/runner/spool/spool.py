@@ -1,0 +1,249 @@
+"""The numbered reports of one attempt, kept until the Control Room has them.
+
+What is synced to the disk, and when: the first report of a state that others rely on (started, ended) before
+`append` returns; everything else within the interval at which the agent calls `sync`. All of it is with the
+operating system when `append` returns, so that only a power cut, and never a killed process, can lose the last second.
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from controlroom.foundation.telemetry import logger
+from controlroom.protocol.messages import (
+    ArtifactStored,
+    Ended,
+    Log,
+    LogGap,
+    Output,
+    Progress,
+    Report,
+    ReportBody,
+    Started,
+)
+from controlroom.protocol.records import Level, LogRecord, Stream
+from controlroom.protocol.wire import MAXIMUM_FRAME_BYTES, encode
+from controlroom.runner.spool.frames import Frame, Kind
+from controlroom.runner.spool.journal import Journal
+
+_RECENT_BYTES = 1024 * 1024
+_DISK_RETRY_SECONDS = 1.0
+_KINDS: dict[type, Kind] = {
+    Log: Kind.LOG,
+    Progress: Kind.PROGRESS,
+    Output: Kind.OUTPUT,
+    ArtifactStored: Kind.ARTIFACT,
+    Ended: Kind.ENDED,
+}
+T = TypeVar("T")
+_SYNCED = (Started, Ended)
+_reports = msgspec.msgpack.Decoder(Report)
+_log = logger("runner.spool")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One report as it goes over the wire."""
+
+    number: int
+    kind: Kind
+    payload: bytes
+
+
+class Spool:
+    """One attempt's reports. Its methods may be called from any task; they take their turn."""
+
+    def __init__(
+        self, journal: Journal, folder: Path, attempt_id: str, token: str, *, limit_bytes: int
+    ) -> None:
+        self._journal = journal
+        self._folder = folder
+        self._attempt_id = attempt_id
+        self._token = token
+        self._limit_bytes = limit_bytes
+        self._lock = asyncio.Lock()
+        self._recent: dict[int, Entry] = {}
+        self._recent_bytes = 0
+        self._lost_lines = 0
+        self.last = journal.last
+        """The newest number, 0 where there is none."""
+        self.ended = journal.ended
+        """Whether `Ended` is written; nothing is taken after it."""
+        self.size = journal.size
+        """Bytes on disk, acknowledged segments not counted."""
+        self.on_change: Callable[[], None] = _ignore
+        """Called after each append and removal."""
+
+    @classmethod
+    async def open(cls, folder: Path, attempt_id: str, token: str, *, limit_bytes: int) -> "Spool":
+        """Open an attempt's spool, mending what an earlier process left half written."""
+        journal = await asyncio.to_thread(Journal, folder, limit_bytes=limit_bytes)
+        return cls(journal, folder, attempt_id, token, limit_bytes=limit_bytes)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether half of the limit is in use: time to wait for the Control Room, where it is there."""
+        return self.size > self._limit_bytes // 2
+
+    async def append(self, body: ReportBody) -> None:
+        """Keep a report under the next number; it survives this process when this returns.
+
+        On a full disk log lines give way and are counted, and any other report waits until there is room. What comes
+        after `Ended` is dropped.
+        """
+        await self._in_turn(self._append(body))
+        self.on_change()
+
+    async def read(self, number: int, *, reports: int, limit_bytes: int) -> list[Entry]:
+        """Return at most so many reports from a number on, of about the limit of bytes together."""
+        if number in self._recent:
+            return self._read_recent(number, reports, limit_bytes)
+        frames = await self._in_turn(asyncio.to_thread(self._journal.read, number, limit_bytes))
+        entries: list[Entry] = []
+        for frame in frames:
+            entries.extend(self._entries(frame, reports - len(entries)))
+        return entries[:reports]
+
+    async def acknowledge(self, number: int) -> None:
+        """Take note that the Control Room has all reports up to a number, and free what it no longer needs.
+
+        A number ahead of this spool means that the disk lost reports which the Control Room has (a power cut):
+        numbering goes on behind it, and the attempt's end, if it is written, is written again there.
+        """
+        await self._in_turn(self._acknowledge(number))
+        self.on_change()
+
+    async def sync(self) -> None:
+        """Bring all that was appended to the disk itself."""
+        await self._in_turn(asyncio.to_thread(self._journal.sync))
+
+    async def close(self) -> None:
+        """Let go of the files and keep them."""
+        await self._in_turn(asyncio.to_thread(self._journal.close))
+
+    async def remove(self) -> None:
+        """Delete the spool: the Control Room wants no more of this attempt."""
+        await self._in_turn(asyncio.to_thread(self._journal.close))
+        await asyncio.to_thread(shutil.rmtree, self._folder, True)
+
+    async def _in_turn(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do one piece of work at a time, to its end even where the caller is cancelled: a thread cannot be stopped."""
+        return await asyncio.shield(asyncio.create_task(self._locked(work)))
+
+    async def _locked(self, work: Coroutine[Any, Any, T]) -> T:
+        async with self._lock:
+            return await work
+
+    async def _append(self, body: ReportBody) -> None:
+        if self.ended:
+            _log.warning("runner.report_after_end", attempt_id=self._attempt_id, report=type(body).__name__)
+            return
+        await self._append_lost_lines()
+        await self._append_body(body)
+        self.size = self._journal.size
+
+    async def _acknowledge(self, number: int) -> None:
+        if number > self._journal.last:
+            await self._skip_to(number)
+        else:
+            await asyncio.to_thread(self._journal.drop_through, number)
+        self.size = self._journal.size
+
+    async def _append_body(self, body: ReportBody) -> None:
+        entry = self._entry(self._journal.last + 1, body)
+        if len(entry.payload) > MAXIMUM_FRAME_BYTES:
+            body = Log((_too_large(body, len(entry.payload)),))
+            entry = self._entry(entry.number, body)
+        lines = len(body.records) if isinstance(body, Log) else 0
+        frame = Frame(entry.number, entry.kind, entry.payload, lines)
+        if not await self._write(frame, sync=isinstance(body, _SYNCED)):
+            self._lost_lines += lines
+            return
+        self.last = entry.number
+        self.ended = isinstance(body, Ended)
+        self._remember(entry)
+
+    async def _append_lost_lines(self) -> None:
+        if self._lost_lines:
+            number = self._journal.last + 1
+            if await self._write(Frame(number, Kind.GAP, b"", self._lost_lines), sync=False):
+                self.last = number
+                self._lost_lines = 0
+
+    async def _write(self, frame: Frame, *, sync: bool) -> bool:
+        """Write a frame; on a disk that does not take it, give a log frame up and keep trying with any other."""
+        while True:
+            try:
+                await asyncio.to_thread(self._journal.append, frame, sync=sync)
+            except OSError as error:
+                _log.error(  # the reason is in the error's text, a traceback adds nothing
+                    "runner.spool_unwritable", attempt_id=self._attempt_id, reason=error.strerror
+                )
+                if self._journal.last >= frame.last:
+                    return True  # written, and only making room failed
+                if frame.kind in (Kind.LOG, Kind.GAP):
+                    return False
+                await asyncio.sleep(_DISK_RETRY_SECONDS)
+            else:
+                return True
+
+    async def _skip_to(self, number: int) -> None:
+        end: Ended | None = None
+        if self.ended:
+            frames = await asyncio.to_thread(self._journal.read, self._journal.last, 0)
+            body = _reports.decode(frames[0].payload).body if frames and frames[0].payload else None
+            end = body if isinstance(body, Ended) else None
+        await asyncio.to_thread(self._journal.skip_to, number)
+        self._recent.clear()
+        self._recent_bytes = 0
+        self.last = number
+        if end is not None:
+            await self._append_body(end)
+
+    def _entry(self, number: int, body: ReportBody) -> Entry:
+        report = Report(self._attempt_id, self._token, number, body)
+        return Entry(number, _KINDS.get(type(body), Kind.STATE), encode(report))
+
+    def _entries(self, frame: Frame, limit: int) -> list[Entry]:
+        if frame.kind is not Kind.GAP:
+            return [Entry(frame.number, frame.kind, frame.payload)]
+        numbers = range(frame.number, min(frame.last + 1, frame.number + max(limit, 0)))
+        return [
+            self._entry(number, LogGap(frame.lines if number == frame.number else 0)) for number in numbers
+        ]
+
+    def _read_recent(self, number: int, reports: int, limit_bytes: int) -> list[Entry]:
+        entries: list[Entry] = []
+        while len(entries) < reports and (entry := self._recent.get(number)) is not None:
+            limit_bytes -= len(entry.payload)
+            if entries and limit_bytes < 0:
+                break
+            entries.append(entry)
+            number += 1
+        return entries
+
+    def _remember(self, entry: Entry) -> None:
+        self._recent[entry.number] = entry
+        self._recent_bytes += len(entry.payload)
+        while self._recent_bytes > _RECENT_BYTES:
+            oldest = self._recent.pop(next(iter(self._recent)))
+            self._recent_bytes -= len(oldest.payload)
+
+
+def _too_large(body: ReportBody, size: int) -> LogRecord:
+    what = f"The output '{body.name}'" if isinstance(body, Output) else f"A {type(body).__name__} report"
+    text = (
+        f"{what} takes {size:,} bytes, more than the {MAXIMUM_FRAME_BYTES:,} that can be sent, and was left out. "
+        "Give large results as artifacts."
+    )
+    return LogRecord(time.time(), Stream.SYSTEM, Level.ERROR, text)
+
+
+def _ignore() -> None:
+    return None
