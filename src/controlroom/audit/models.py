@@ -1,4 +1,4 @@
-"""The table of the audit log. Rows are only ever added."""
+"""Tables of the audit log. Entries are only ever added; the seal is one row that is replaced."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -44,3 +44,15 @@ class AuditEntry(Base):
     detail: Mapped[dict[str, Any]] = mapped_column(Json)
     previous_hash: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
+
+
+class AuditSeal(Base):
+    """The newest entry that the server has vouched for with its key; there is one row, with id 1."""
+
+    __tablename__ = "audit_seals"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger)
+    hash: Mapped[str] = mapped_column(String(64))
+    time: Mapped[datetime] = mapped_column(UtcDateTime)
+    mac: Mapped[str] = mapped_column(String(64))

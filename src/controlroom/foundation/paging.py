@@ -15,11 +15,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, and_, not_, or_
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, SQLColumnExpression, and_, not_, or_
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import TypeEngine
 
 from controlroom.foundation.errors import FieldError, Invalid
 
@@ -44,7 +45,7 @@ class Kind(StrEnum):
 class Field:
     """One field that a list may be filtered or sorted by."""
 
-    column: ColumnElement[Any]
+    column: SQLColumnExpression[Any]
     kind: Kind = Kind.TEXT
     choices: tuple[str, ...] = ()
     sortable: bool = False
@@ -57,8 +58,8 @@ class Grammar:
     """What one list understands. ``key`` is the unique column that breaks ties."""
 
     fields: Mapping[str, Field]
-    key: ColumnElement[Any]
-    text: Sequence[ColumnElement[Any]] = ()
+    key: SQLColumnExpression[Any]
+    text: Sequence[SQLColumnExpression[Any]] = ()
     default_sort: str = "-created"
 
 
@@ -83,7 +84,7 @@ class Page(Generic[T]):
 class _Cursor(msgspec.Struct, array_like=True):
     sort: str
     value: str | int | float | None
-    key: str
+    key: str | int
 
 
 async def fetch_page(
@@ -109,13 +110,13 @@ async def fetch_page(
     if len(rows) <= request.limit:
         return Page(items)
     last = rows[request.limit - 1]
-    return Page(
-        items, _encode(_Cursor(request.sort or grammar.default_sort, _plain(last[-2]), str(last[-1])))
-    )
+    return Page(items, _encode(_Cursor(request.sort or grammar.default_sort, _plain(last[-2]), last[-1])))
 
 
 def conditions(grammar: Grammar, text: str) -> list[ColumnElement[bool]]:
     """Turn a filter into conditions; raise `Invalid` that names the term that cannot be understood."""
+    if "\0" in text:
+        raise _refused("filter", "A filter holds no NUL character.")
     try:
         words = shlex.split(text, posix=True)
     except ValueError:
@@ -175,10 +176,10 @@ def _equals(name: str, field_: Field, value: str) -> ColumnElement[bool]:
 def _value(name: str, field_: Field, value: str) -> Any:
     try:
         if field_.kind is Kind.NUMBER:
-            return float(value) if "." in value else int(value)
+            return _number(field_.column, float(value) if "." in value else int(value))
         if field_.kind is Kind.MOMENT:
             moment = datetime.fromisoformat(value)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
         wanted = (
             "a number" if field_.kind is Kind.NUMBER else "a date such as 2026-01-31 or 2026-01-31T08:00:00Z"
@@ -189,7 +190,22 @@ def _value(name: str, field_: Field, value: str) -> Any:
     return value
 
 
-def _sort_of(grammar: Grammar, sort: str) -> tuple[str, ColumnElement[Any], bool]:
+def _number(column: SQLColumnExpression[Any], value: float) -> float:
+    """Raise `ValueError` for a number that the column's type cannot be compared with on every database."""
+    if isinstance(kept_as := _type_of(column), Integer):
+        largest = 2**63 if isinstance(kept_as, BigInteger) else 2**31
+        if not isinstance(value, int) or not -largest <= value < largest:
+            raise ValueError(value)
+    return value
+
+
+def _type_of(column: SQLColumnExpression[Any]) -> TypeEngine[Any]:
+    # Columns and mapped attributes have a type; what both are declared as does not.
+    kept_as: TypeEngine[Any] = cast("Any", column).type
+    return kept_as
+
+
+def _sort_of(grammar: Grammar, sort: str) -> tuple[str, SQLColumnExpression[Any], bool]:
     wanted = sort or grammar.default_sort
     descending = wanted.startswith("-")
     name = wanted.removeprefix("-")
@@ -201,19 +217,34 @@ def _sort_of(grammar: Grammar, sort: str) -> tuple[str, ColumnElement[Any], bool
 
 
 def _behind(
-    grammar: Grammar, request: PageRequest, name: str, column: ColumnElement[Any], descending: bool
+    grammar: Grammar, request: PageRequest, name: str, column: SQLColumnExpression[Any], descending: bool
 ) -> ColumnElement[bool]:
     cursor = _decode(request.cursor)
     if cursor.sort != (request.sort or grammar.default_sort):
         raise _refused("cursor", "The cursor belongs to another sort order; start from the first page.")
-    value = cursor.value
-    if grammar.fields[name].kind is Kind.MOMENT and isinstance(value, str):
-        value = _value(name, grammar.fields[name], value)
+    key_kind = Kind.NUMBER if isinstance(_type_of(grammar.key), Integer) else Kind.TEXT
+    _cursor_value(Field(grammar.key, key_kind), cursor.key)
+    value = _cursor_value(grammar.fields[name], cursor.value)
     if value is None:
         return grammar.key < cursor.key if descending else grammar.key > cursor.key
     further = column < value if descending else column > value
     tie = grammar.key < cursor.key if descending else grammar.key > cursor.key
     return or_(further, and_(column == value, tie))
+
+
+def _cursor_value(field_: Field, value: str | float | None) -> Any:
+    if value is None:
+        return None
+    try:
+        if field_.kind is Kind.NUMBER and not isinstance(value, str):
+            return _number(field_.column, value)
+        if field_.kind is Kind.MOMENT and isinstance(value, str):
+            return datetime.fromisoformat(value).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _foreign_cursor() from None
+    if field_.kind in (Kind.NUMBER, Kind.MOMENT) or not isinstance(value, str) or "\0" in value:
+        raise _foreign_cursor()
+    return value
 
 
 def _plain(value: Any) -> str | int | float | None:
@@ -231,9 +262,11 @@ def _decode(text: str) -> _Cursor:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         return msgspec.msgpack.decode(raw, type=_Cursor)
     except (ValueError, binascii.Error, msgspec.MsgspecError):
-        raise _refused(
-            "cursor", "This cursor is not one that this server gave; start from the first page."
-        ) from None
+        raise _foreign_cursor() from None
+
+
+def _foreign_cursor() -> Invalid:
+    return _refused("cursor", "This cursor is not one that this server gave; start from the first page.")
 
 
 def _refused(parameter: str, message: str) -> Invalid:
