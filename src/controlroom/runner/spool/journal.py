@@ -34,6 +34,11 @@ class Journal:
         """A number, the segment that holds it, and its offset there: where the last read ended."""
 
     @property
+    def first(self) -> int:
+        """The oldest number on disk, or the first to come where there is none."""
+        return self._segments[0].first
+
+    @property
     def last(self) -> int:
         """The newest number, 0 where there is none."""
         return self._segments[-1].last

@@ -87,6 +87,11 @@ class Spool:
         return cls(journal, folder, attempt_id, token, limit_bytes=limit_bytes)
 
     @property
+    def first(self) -> int:
+        """The oldest number that is still on disk, or the first to come where there is none."""
+        return self._journal.first
+
+    @property
     def crowded(self) -> bool:
         """Whether half of the limit is in use: time to wait for the Control Room, where it is there."""
         return self.size > self._limit_bytes // 2
