@@ -35,6 +35,7 @@ class Projection:
     """The permits that one firewall must let pass in each direction; all else it must stop.
 
     ``filtered`` are the directions in which it stops things at all. A host has ``addresses`` and ``party``.
+    ``cluster`` are the permits whose destinations and ports nobody but Control Room servers may reach through it.
     """
 
     scope: Scope
@@ -44,6 +45,7 @@ class Projection:
     addresses: Addresses
     party: Party | None = None
     symbolic: tuple[Symbolic, ...] = ()
+    cluster: tuple[Permit, ...] = ()
 
     @property
     def filtered(self) -> tuple[Direction, ...]:
@@ -85,7 +87,14 @@ class Projector:
             )
         self._refuse_lock_out(host, inbound)
         return Projection(
-            Scope.HOST, name, self.policy.site.name, permits, host.addresses, host, self._symbolic_of(names)
+            Scope.HOST,
+            name,
+            self.policy.site.name,
+            permits,
+            host.addresses,
+            host,
+            self._symbolic_of(names),
+            tuple(permit for permit in inbound if permit.cluster),
         )
 
     def border(self, first: str = "", second: str = "") -> Projection:
@@ -112,6 +121,7 @@ class Projector:
             {Direction.FORWARD: permits},
             Addresses(),
             symbolic=self.policy.symbolic,
+            cluster=tuple(permit for permit in self.policy.permits if permit.cluster),
         )
 
     def _crossings(self, permit: Permit) -> Iterable[Permit]:
@@ -181,7 +191,8 @@ class Projector:
         )
 
     def _refuse_lock_out(self, host: Party, inbound: tuple[Permit, ...]) -> None:
-        if self.policy.site.options.management == "console":
+        # Who manages the others sits in front of their own machine.
+        if self.policy.site.options.management == "console" or Component.ADMINISTRATOR in host.roles:
             return
         if not any(permit.flow in MANAGEMENT_FLOWS for permit in inbound):
             raise NoManagementPath(

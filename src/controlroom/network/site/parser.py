@@ -214,12 +214,8 @@ def _flow(name: str, table: Table, zones: dict[str, Zone], parties: list[Party])
     table.allow_only(("from", "to", "protocol", "ports", "purpose"))
     if name in {flow.name for flow in catalogue.FLOWS}:
         table.refuse("", f"{name!r} is a flow of the catalogue; choose another name")
-    known = {
-        *_ROLES,
-        *zones,
-        *(party.name for party in parties),
-        *(party.fleet for party in parties if party.fleet),
-    }
+    names = {*zones, *(party.name for party in parties), *(party.fleet for party in parties if party.fleet)}
+    known = {*_ROLES, *names}
     sides = table.texts
     for key in ("from", "to"):
         if not sides(key):
@@ -227,6 +223,11 @@ def _flow(name: str, table: Table, zones: dict[str, Zone], parties: list[Party])
                 key, f"flow {name!r} needs {key!r}: names of hosts, fleets, zones, externals, or roles"
             )
         for side in sides(key):
+            if side in names and side in _ROLES:
+                table.refuse(
+                    key,
+                    f"{side!r} is a role and a name of this site too; name the hosts meant, or rename one",
+                )
             if side not in known:
                 table.refuse(
                     key, f"there is no host, fleet, zone, external or role {side!r}; {nearest(side, known)}"

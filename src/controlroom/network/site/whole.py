@@ -19,8 +19,7 @@ def check_whole(site: Site, top: Table) -> None:
 
 
 def _names_are_apart(site: Site, top: Table) -> None:
-    seen: dict[str, str] = {str(component): "role" for component in Component}
-    seen |= {zone.name: "zone" for zone in site.zones}
+    seen: dict[str, str] = {zone.name: "zone" for zone in site.zones}
     for party in site.parties:
         if party.kind is PartyKind.ZONE:
             continue

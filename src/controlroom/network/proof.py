@@ -1,0 +1,184 @@
+"""Proofs of a ruleset against the policy: what is missing, what is exposed, and what was not understood."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from controlroom.network.addresses import Addresses, Family, join, only
+from controlroom.network.analysis import (
+    DEFAULT_BUDGET,
+    Difference,
+    Effect,
+    Match,
+    Packet,
+    Program,
+    Protocol,
+    Rule,
+    Verdict,
+    compare,
+    find_idle,
+)
+from controlroom.network.baseline import (
+    NEIGHBOUR_DISCOVERY_NAME,
+    needs_neighbour_discovery,
+    neighbour_discovery_match,
+)
+from controlroom.network.catalogue import Transport
+from controlroom.network.errors import ProofFailed
+from controlroom.network.intervals import IntervalSet
+from controlroom.network.policy import Permit
+from controlroom.network.projection import Direction, Projection
+from controlroom.network.renderers import Rendering, renderer
+from controlroom.network.rulesets import Ruleset, RulesetText, parse_ruleset
+
+PROTOCOLS = {Transport.TCP: Protocol.TCP, Transport.UDP: Protocol.UDP, Transport.ICMPV6: Protocol.ICMPV6}
+
+
+class FindingKind(StrEnum):
+    """What a proof can find, worst first."""
+
+    CLUSTER_EXPOSURE = "cluster-exposure"
+    EXCESS = "excess"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+    SHADOWED = "shadowed"
+    REDUNDANT = "redundant"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be; ``rule`` is the firewall's, ``flow`` the policy's."""
+
+    kind: FindingKind
+    direction: Direction
+    message: str
+    rule: str = ""
+    flow: str = ""
+    packet: Packet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The outcome of a proof; it holds under its assumptions only."""
+
+    findings: tuple[Finding, ...]
+    assumptions: tuple[str, ...]
+    nodes: int
+
+    @property
+    def holds(self) -> bool:
+        """Say whether what is allowed is exactly what is needed; idle rules do not count against it."""
+        return not any(
+            finding.kind not in {FindingKind.SHADOWED, FindingKind.REDUNDANT} for finding in self.findings
+        )
+
+
+def program_of(projection: Projection, direction: Direction) -> Program:
+    """Return the policy of one direction as a program: allow each permit, deny the rest."""
+    rules = [_allow(permit) for permit in projection.permits[direction]]
+    if needs_neighbour_discovery(projection):
+        rules.append(Rule(NEIGHBOUR_DISCOVERY_NAME, neighbour_discovery_match(), Effect.ALLOW))
+    return Program(tuple(rules), Verdict.DENY, "no flow")
+
+
+def _allow(permit: Permit) -> Rule:
+    match = Match(
+        IntervalSet.single(PROTOCOLS[permit.transport]),
+        only(permit.family, permit.sources),
+        only(permit.family, permit.destinations),
+        destination_ports=permit.ports,
+    )
+    return Rule(permit.flow, match, Effect.ALLOW)
+
+
+def prove(
+    projection: Projection, ruleset: Ruleset, *, idle: bool = False, budget: int = DEFAULT_BUDGET
+) -> Verdicts:
+    """Compare a ruleset with the policy in every direction that the policy filters. Raise `BudgetExceeded`."""
+    findings: list[Finding] = []
+    nodes = 0
+    hints = _known_addresses(projection)
+    for direction in projection.filtered:
+        wanted, real = program_of(projection, direction), ruleset.programs[direction]
+        comparison = compare(wanted, real, hints=hints, budget=budget)
+        nodes += comparison.nodes
+        findings.extend(_finding(direction, one, wanted, real) for one in comparison.differences)
+        if direction is not Direction.OUTBOUND:
+            findings.extend(_cluster_exposure(direction, projection, wanted, real, hints))
+        if idle:
+            findings.extend(_idle(direction, real, budget))
+    order = list(FindingKind)
+    findings.sort(key=lambda one: (order.index(one.kind), one.direction, one.rule, one.flow, str(one.packet)))
+    return Verdicts(tuple(findings), ruleset.assumptions, nodes)
+
+
+def prove_rendering(projection: Projection, rendering: Rendering) -> None:
+    """Read a rendering back and prove it equal to the policy; raise `ProofFailed` with the first witness."""
+    parser = renderer(rendering.target).parser
+    if not parser:
+        return
+    files = tuple(RulesetText(file.name, file.text) for file in rendering.files if file.is_rules)
+    verdicts = prove(projection, parse_ruleset(files, format_name=parser))
+    if not verdicts.holds:
+        raise ProofFailed(f"{rendering.target} of {projection.name}: {verdicts.findings[0].message}")
+
+
+def _known_addresses(projection: Projection) -> Addresses:
+    """Return telling addresses for witnesses: the ends of what the policy knows."""
+    sets = [
+        only(permit.family, permit.sources | permit.destinations)
+        for permits in projection.permits.values()
+        for permit in permits
+    ]
+    return join([projection.addresses, *sets])
+
+
+def _finding(direction: Direction, difference: Difference, wanted: Program, real: Program) -> Finding:
+    packet, rule = difference.packet, real.name_of(difference.second_rule)
+    flow = wanted.name_of(difference.first_rule) if difference.first_rule >= 0 else ""
+    if difference.second is Verdict.UNKNOWN:
+        reason = real.rules[difference.second_rule].reason
+        need = f"flow {flow} needs it" if flow else "no flow needs it"
+        message = f"{packet} may pass or not, and {need}: {rule!r}: {reason}"
+        return Finding(FindingKind.UNKNOWN, direction, message, rule, flow, packet)
+    if difference.second is Verdict.DENY:
+        message = f"{packet} is stopped by {rule!r}, but flow {flow} needs it"
+        return Finding(FindingKind.MISSING, direction, message, rule, flow, packet)
+    message = f"{packet} is let through by {rule!r}, but no flow needs it"
+    return Finding(FindingKind.EXCESS, direction, message, rule, flow, packet)
+
+
+def _cluster_exposure(
+    direction: Direction, projection: Projection, wanted: Program, real: Program, hints: Addresses
+) -> Iterator[Finding]:
+    """Ask anew about the cluster ports alone, so that a wide opening elsewhere cannot hide them."""
+    asked: set[Match] = set()
+    for permit in projection.cluster:
+        region = Match(
+            IntervalSet.single(PROTOCOLS[permit.transport]),
+            only(permit.family, permit.family.everything),
+            only(permit.family, permit.destinations),
+            destination_ports=permit.ports,
+        )
+        if region in asked:
+            continue
+        asked.add(region)
+        for one in compare(wanted, real, within=region, hints=hints).differences:
+            if one.first is Verdict.DENY and one.second is Verdict.ALLOW:
+                rule = real.name_of(one.second_rule)
+                message = f"{one.packet} reaches a cluster port, let through by {rule!r}; only Control Room servers may"
+                yield Finding(FindingKind.CLUSTER_EXPOSURE, direction, message, rule, permit.flow, one.packet)
+
+
+def _idle(direction: Direction, real: Program, budget: int) -> Iterator[Finding]:
+    found = find_idle(real, budget=budget)
+    for kind, numbers, why in (
+        (FindingKind.SHADOWED, found.shadowed, "never decides: rules before it take all that it matches"),
+        (FindingKind.REDUNDANT, found.redundant, "changes nothing: without it the same packets pass"),
+    ):
+        for number in numbers:
+            if not real.rules[number].match.is_empty(Family.IPV4) or not real.rules[number].match.is_empty(
+                Family.IPV6
+            ):
+                name = real.name_of(number)
+                yield Finding(kind, direction, f"{name!r} {why}", name)

@@ -1,0 +1,234 @@
+"""Reads one nftables rule, as nft's JSON schema (libnftables-json(5)) says it, into lines of a chain."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from controlroom.network.addresses import EVERY_ADDRESS, Addresses, Family, only, parse_range
+from controlroom.network.analysis import Match, Protocol
+from controlroom.network.analysis.model import ALL_PROTOCOLS
+from controlroom.network.intervals import IntervalSet
+from controlroom.network.ports import ALL_PORTS
+from controlroom.network.rulesets.chains import Action, Line
+
+_V4, _V6 = (only(family, family.everything) for family in Family)
+ONLY_FAMILY = {
+    "inet": Match(),
+    "ip": Match(sources=_V4, destinations=_V4),
+    "ip6": Match(sources=_V6, destinations=_V6),
+}
+PROTOCOL_NUMBERS = {
+    "icmp": 1,
+    "tcp": 6,
+    "udp": 17,
+    "ipv6-icmp": 58,
+    "icmpv6": 58,
+    "gre": 47,
+    "esp": 50,
+    "sctp": 132,
+}
+ICMPV6_TYPES = {
+    "destination-unreachable": 1,
+    "packet-too-big": 2,
+    "time-exceeded": 3,
+    "parameter-problem": 4,
+    "echo-request": 128,
+    "echo-reply": 129,
+    "mld-listener-query": 130,
+    "mld-listener-report": 131,
+    "mld-listener-done": 132,
+    "mld-listener-reduction": 132,
+    "nd-router-solicit": 133,
+    "nd-router-advert": 134,
+    "nd-neighbor-solicit": 135,
+    "nd-neighbor-advert": 136,
+    "nd-redirect": 137,
+    "mld2-listener-report": 143,
+}
+_ICMP_TYPES = {"echo-reply": 0, "destination-unreachable": 3, "echo-request": 8, "time-exceeded": 11}
+# Statements that let the packet go on as it is.
+_HARMLESS = frozenset({"counter", "log", "comment", "mangle", "quota-object", "last"})
+_VERDICTS = {"accept": Action.ACCEPT, "drop": Action.DROP, "reject": Action.DROP, "return": Action.RETURN}
+
+
+class _NotUnderstood(Exception):
+    """A signal within this file that a match is beyond us; its text says what was met."""
+
+
+@dataclass(slots=True)
+class _Reading:
+    sets: Mapping[str, Sequence[object]]
+    prefix: str
+    match: Match = field(default_factory=Match)
+    possible: bool = True
+    doubts: list[str] = field(default_factory=list)
+
+
+def read_rule(
+    name: str, expressions: Sequence[object], sets: Mapping[str, Sequence[object]], prefix: str
+) -> list[Line]:
+    """Return the lines that a rule stands for: none where it cannot match or does nothing, else one."""
+    reading = _Reading(sets, prefix)
+    for expression in expressions:
+        if not isinstance(expression, Mapping) or len(expression) != 1:
+            return [Line(name, reading.match, Action.OPAQUE, reason="an expression of an unknown shape")]
+        kind, body = next(iter(expression.items()))
+        if kind in _VERDICTS:
+            return _line(name, reading, _VERDICTS[kind])
+        if kind in {"jump", "goto"} and isinstance(body, Mapping):
+            return _line(name, reading, Action(kind), f"{prefix}{body.get('target')}")
+        if kind == "match" and isinstance(body, Mapping):
+            _apply(reading, body)
+        elif kind == "limit":
+            reading.doubts.append("limit depends on the rate")
+        elif kind not in _HARMLESS:
+            return _line(name, reading, Action.OPAQUE, doubt=f"{kind!r} is not understood")
+    return []
+
+
+def _line(name: str, reading: _Reading, action: Action, chain: str = "", *, doubt: str = "") -> list[Line]:
+    if not reading.possible:
+        return []
+    reason = "; ".join([*reading.doubts, *([doubt] if doubt else [])])
+    return [Line(name, reading.match, action, chain, reason)]
+
+
+def _apply(reading: _Reading, body: Mapping[str, object]) -> None:
+    operator, left, right = body.get("op"), body.get("left"), body.get("right")
+    try:
+        if operator not in {"==", "!=", "in"} or not isinstance(left, Mapping) or len(left) != 1:
+            raise _NotUnderstood(f"operator {operator!r}")
+        kind, what = next(iter(left.items()))
+        negated = operator == "!="
+        if kind == "payload" and isinstance(what, Mapping):
+            _payload(reading, str(what.get("protocol")), str(what.get("field")), right, negated=negated)
+        elif kind == "meta" and isinstance(what, Mapping):
+            _meta(reading, str(what.get("key")), right, negated=negated)
+        elif kind == "ct" and isinstance(what, Mapping) and what.get("key") == "state":
+            _decided(reading, truth="new" in _words(right), negated=negated)
+        else:
+            raise _NotUnderstood(f"match on {kind!r}")
+    except _NotUnderstood as doubt:
+        reading.doubts.append(f"{doubt} is not understood")
+
+
+def _decided(reading: _Reading, *, truth: bool, negated: bool) -> None:
+    reading.possible = reading.possible and truth is not negated
+
+
+def _words(right: object) -> set[str]:
+    if isinstance(right, str):
+        return {part.strip() for part in right.split(",")}
+    if isinstance(right, Mapping) and isinstance(right.get("set"), list):
+        right = right["set"]
+    if isinstance(right, list) and all(isinstance(one, str) for one in right):
+        return set(right)
+    raise _NotUnderstood("a set of flags")
+
+
+def _payload(reading: _Reading, protocol: str, name: str, right: object, *, negated: bool) -> None:
+    if protocol in {"ip", "ip6"} and name in {"saddr", "daddr"}:
+        _address(reading, Family.IPV4 if protocol == "ip" else Family.IPV6, name, right, negated=negated)
+    elif (protocol, name) in {("ip", "protocol"), ("ip6", "nexthdr")}:
+        reading.match &= ONLY_FAMILY[protocol]
+        reading.match &= Match(
+            _negate(_numbers(reading, right, PROTOCOL_NUMBERS), ALL_PROTOCOLS, negated=negated)
+        )
+    elif protocol in {"tcp", "udp", "th"} and name in {"sport", "dport"}:
+        carriers = [PROTOCOL_NUMBERS[protocol]] if protocol != "th" else [Protocol.TCP, Protocol.UDP]
+        ports = _negate(_numbers(reading, right, {}), ALL_PORTS, negated=negated)
+        reading.match &= Match(IntervalSet.of((one, one) for one in carriers))
+        reading.match &= Match(destination_ports=ports) if name == "dport" else Match(source_ports=ports)
+    elif protocol in {"icmp", "icmpv6"} and name == "type":
+        names = _ICMP_TYPES if protocol == "icmp" else ICMPV6_TYPES
+        types = _negate(_numbers(reading, right, names), ALL_PORTS, negated=negated)
+        # nft adds the family by itself (nfproto), in a table of family inet too, and does not print it.
+        reading.match &= ONLY_FAMILY["ip" if protocol == "icmp" else "ip6"]
+        reading.match &= Match(IntervalSet.single(PROTOCOL_NUMBERS[protocol]), destination_ports=types)
+    else:
+        raise _NotUnderstood(f"{protocol} {name}")
+
+
+def _meta(reading: _Reading, key: str, right: object, *, negated: bool) -> None:
+    if key in {"iif", "iifname", "oif", "oifname"} and _words(right) == {"lo"}:
+        _decided(reading, truth=False, negated=negated)
+    elif key == "l4proto":
+        reading.match &= Match(
+            _negate(_numbers(reading, right, PROTOCOL_NUMBERS), ALL_PROTOCOLS, negated=negated)
+        )
+    elif key in {"nfproto", "protocol"} and not negated and right in {"ipv4", "ip", "ipv6", "ip6"}:
+        reading.match &= ONLY_FAMILY["ip" if right in {"ipv4", "ip"} else "ip6"]
+    else:
+        raise _NotUnderstood(f"meta {key}")
+
+
+def _address(reading: _Reading, family: Family, name: str, right: object, *, negated: bool) -> None:
+    found = IntervalSet.of(_interval(family, one) for one in _members(reading, right))
+    kept = only(family, _negate(found, family.everything, negated=negated))
+    own: Addresses = only(family, EVERY_ADDRESS.of(family))
+    reading.match &= (
+        Match(sources=kept, destinations=own) if name == "saddr" else Match(sources=own, destinations=kept)
+    )
+
+
+def _interval(family: Family, value: object) -> tuple[int, int]:
+    try:
+        if isinstance(value, Mapping) and isinstance(prefix := value.get("prefix"), Mapping):
+            found = parse_range(f"{prefix['addr']}/{prefix['len']}")
+        elif isinstance(value, Mapping) and isinstance(ends := value.get("range"), list) and len(ends) == 2:
+            found = parse_range(f"{ends[0]}-{ends[1]}")
+        elif isinstance(value, str):
+            found = parse_range(value)
+        else:
+            raise _NotUnderstood("an address of an unknown shape")
+    except (ValueError, KeyError):
+        raise _NotUnderstood(f"address {value!r}") from None
+    if found[0] is not family:
+        raise _NotUnderstood(f"address {value!r} of the other family")
+    return found[1], found[2]
+
+
+def _members(reading: _Reading, right: object) -> Sequence[object]:
+    """Spell a right-hand side out: one value, an anonymous set, or a named set."""
+    if isinstance(right, str) and right.startswith("@"):
+        named = reading.sets.get(reading.prefix + right[1:])
+        if named is None:
+            raise _NotUnderstood(f"set {right!r}, which is not there,")
+        return [_bare(one) for one in named]
+    if isinstance(right, Mapping) and isinstance(inner := right.get("set"), list):
+        return [_bare(one) for one in inner]
+    return [right]
+
+
+def _bare(element: object) -> object:
+    """Take an element out of the wrapping that carries its counter, time-out or comment."""
+    if isinstance(element, Mapping) and isinstance(inner := element.get("elem"), Mapping):
+        if "timeout" in inner or "expires" in inner:
+            raise _NotUnderstood("an element that expires")
+        return inner.get("val")
+    return element
+
+
+def _numbers(reading: _Reading, right: object, names: Mapping[str, int]) -> IntervalSet:
+    def number(value: object) -> int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value in names:
+            return names[value]
+        if isinstance(value, str) and value.isdecimal():
+            return int(value)
+        raise _NotUnderstood(f"value {value!r}")
+
+    found: list[tuple[int, int]] = []
+    for one in _members(reading, right):
+        ends = one.get("range") if isinstance(one, Mapping) else [one, one]
+        if not isinstance(ends, list) or len(ends) != 2:
+            raise _NotUnderstood("a value of an unknown shape")
+        low, high = number(ends[0]), number(ends[1])
+        if low > high:
+            raise _NotUnderstood(f"range {low}-{high}")
+        found.append((low, high))
+    return IntervalSet.of(found)
+
+
+def _negate(found: IntervalSet, everything: IntervalSet, *, negated: bool) -> IntervalSet:
+    return everything - found if negated else found
