@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from controlroom.bots.dependencies import unpinned
-from controlroom.bots.errors import declaration_error
+from controlroom.bots.errors import DeclarationInvalid
 from controlroom.bots.files import PackageFiles, readable_text
 from controlroom.bots.formats import read_package
 from controlroom.bots.inputs import default_problems
@@ -22,7 +22,7 @@ from controlroom.bots.source import (
     module_of,
     parsed,
 )
-from controlroom.foundation.errors import Invalid
+from controlroom.foundation.errors import FieldError, Invalid
 from controlroom.protocol.plan import LaunchKind
 
 _MOST_SOURCES = 500
@@ -98,11 +98,15 @@ def _weight(finding: Finding) -> tuple[bool, str, int, str, str]:
 
 def require_passed(report: CheckReport) -> Manifest:
     """Return the manifest of a package without errors; raise `DeclarationInvalid` that tells them all."""
-    errors = report.errors
-    if report.manifest is None or errors:
-        first, *others = errors
-        told = "".join(f"; {finding.message}" for finding in others[: _MOST_NAMED - 1])
-        raise declaration_error(first.file or "the package", "", f"{first.message}{told}")
+    if report.manifest is None or report.errors:
+        told = [finding.message for finding in report.errors]
+        more = f"; and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
+        raise DeclarationInvalid(
+            "; ".join(told[:_MOST_NAMED]) + more,
+            fields=tuple(
+                FieldError(f"/package/{finding.file}", finding.message) for finding in report.errors
+            ),
+        )
     return report.manifest
 
 

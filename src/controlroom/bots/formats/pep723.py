@@ -1,13 +1,14 @@
 """A single script with its metadata inside (PEP 723, packaging.python.org: Inline script metadata)."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from controlroom.bots.declaration import declaration_of, section
 from controlroom.bots.dependencies import python_specifier, requirement_text
 from controlroom.bots.documents import DOCUMENT_LIMIT_BYTES, parse_toml
-from controlroom.bots.entries import Layout, manifest_of_entries
+from controlroom.bots.entries import MAIN, Layout, manifest_of_entries
 from controlroom.bots.errors import declaration_error
 from controlroom.bots.files import PackageFiles, readable_text
 from controlroom.bots.manifest import Manifest
@@ -77,14 +78,9 @@ class ScriptFormat:
         scripts = {name: block for name in files.names() if (block := _script_block(files, name)) is not None}
         if not scripts:
             return None
-        if len(scripts) > 1:
-            raise declaration_error(
-                " and ".join(list(scripts)[:3]),
-                "",
-                "each hold a '# /// script' block; keep one script in the package",
-            )
-        ((script, block),) = scripts.items()
-        document = parse_toml(block.content, script)
+        documents = {name: parse_toml(block.content, name) for name, block in scripts.items()}
+        script = _the_script(documents)
+        document = documents[script]
         Table(script, "", document).refuse_unknown(_KEYS)
         declared = declaration_of(files, section(script, document, "tool", "controlroom"))
         if declared.python:
@@ -97,6 +93,23 @@ class ScriptFormat:
     def exclusions(self, files: PackageFiles) -> Sequence[str] | None:
         """Let ``.gitignore`` count."""
         return None
+
+
+def _the_script(documents: Mapping[str, Mapping[str, Any]]) -> str:
+    """Choose between scripts: the one with [tool.controlroom], else ``main.py``; tools for the author may lie beside."""
+    bots = [
+        name for name, found in documents.items() if section(name, found, "tool", "controlroom") is not None
+    ]
+    candidates = bots or list(documents)
+    if len(candidates) == 1:
+        return candidates[0]
+    if MAIN in candidates:
+        return MAIN
+    raise declaration_error(
+        " and ".join(candidates[:3]),
+        "",
+        "each hold a '# /// script' block; give the bot's one [tool.controlroom], or call it main.py",
+    )
 
 
 def _script_block(files: PackageFiles, name: str) -> MetadataBlock | None:
