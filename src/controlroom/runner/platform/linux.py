@@ -1,0 +1,53 @@
+"""Linux: forked bots behind keepers that are child subreapers, so that a bot's tree is known exactly."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from controlroom.runner.platform import processes
+from controlroom.runner.platform.contract import EnvironmentLayout, FileLock, Launcher
+
+assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs POSIX
+
+from controlroom.runner.platform import posix
+from controlroom.runner.warm.pool import HostPool
+
+
+class LinuxPlatform:
+    """Linux, any distribution."""
+
+    name = "linux"
+    layout = EnvironmentLayout(python=Path("bin/python"), scripts=Path("bin"))
+    inherited_variables = frozenset(
+        {
+            "DBUS_SESSION_BUS_ADDRESS",
+            "DISPLAY",
+            "HOME",
+            "LANG",
+            "LANGUAGE",
+            "LOGNAME",
+            "PATH",
+            "SHELL",
+            "TZ",
+            "USER",
+            "WAYLAND_DISPLAY",
+            "XAUTHORITY",
+            "XDG_RUNTIME_DIR",
+            "XDG_SESSION_TYPE",
+        }
+    )
+
+    @asynccontextmanager
+    async def open_launcher(self, state_folder: Path, *, warm: bool) -> AsyncIterator[Launcher]:
+        """Open the pool of hosts."""
+        async with HostPool.open(self.layout, state_folder, warm=warm) as pool:
+            yield pool
+
+    def lock_file(self, path: Path, *, shared: bool) -> FileLock | None:
+        """Lock a file by flock(2)."""
+        return posix.lock_file(path, shared=shared)
+
+    def end_processes(self, identities: dict[int, float], marker: tuple[str, str]) -> int:
+        """Kill processes that an earlier runner left."""
+        return processes.end(identities, marker)
