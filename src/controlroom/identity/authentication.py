@@ -94,6 +94,11 @@ class Authentication:
         for key in gone:
             del self._remembered[key]
 
+    def forget_session(self, token: str) -> None:
+        """Ask the database anew for one session, whoever it belongs to."""
+        self._changes += 1
+        self._remembered.pop(f"s{secret_hash(token)}", None)
+
     async def _find(self, key: str, read: Callable[[str], Awaitable[Identity | None]]) -> Identity | None:
         now = self._clock.now()
         kept = self._remembered.get(key)

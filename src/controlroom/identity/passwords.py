@@ -61,16 +61,23 @@ class PasswordPolicy:
 
     def _problem(self, password: str, user_name: str) -> str:
         folded = password.casefold()
-        if len(password) < self._minimum_length:
-            return f"The password needs at least {self._minimum_length} characters."
-        if len(password) > LONGEST_PASSWORD:
-            return f"The password may have at most {LONGEST_PASSWORD} characters."
+        if problem := self._form_problem(password):
+            return problem
         if len(user_name) >= _SHORTEST_NAME and user_name.casefold() in folded:
             return "The password must not contain the user name."
         if _REPEATED.fullmatch(folded):
             return "The password is a short piece repeated; choose one that is harder to guess."
         if self._is_known(folded):
             return "The password is one of those that are tried first; choose one that is harder to guess."
+        return ""
+
+    def _form_problem(self, password: str) -> str:
+        if len(password) < self._minimum_length:
+            return f"The password needs at least {self._minimum_length} characters."
+        if len(password) > LONGEST_PASSWORD:
+            return f"The password may have at most {LONGEST_PASSWORD} characters."
+        if any("\ud800" <= character <= "\udfff" for character in password):
+            return "The password holds half of a character."
         return ""
 
     def _is_known(self, folded: str) -> bool:
@@ -118,7 +125,7 @@ class PasswordHasher:
             self._nobodys = self._hasher.hash(secrets.token_hex())
         try:
             matches = self._hasher.verify(kept or self._nobodys or "", password)
-        except (Argon2Error, InvalidHashError):
+        except (Argon2Error, InvalidHashError, UnicodeEncodeError):
             return False
         return matches and kept is not None
 

@@ -1,23 +1,80 @@
 """All that can be done with identities, in one hand: the server makes one service and puts it into its state."""
 
+import argon2
+from argon2.profiles import RFC_9106_LOW_MEMORY
+
+from controlroom.audit.actor import SYSTEM, Actor
 from controlroom.foundation.cache import Cache
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
+from controlroom.foundation.errors import Conflict
 from controlroom.foundation.settings import Settings
+from controlroom.identity.accounts import Accounts
+from controlroom.identity.api_keys import ApiKeys
 from controlroom.identity.authentication import Authentication
+from controlroom.identity.caller import Caller
 from controlroom.identity.cookies import SessionCookie
+from controlroom.identity.passwords import PasswordHasher, PasswordPolicy
+from controlroom.identity.permissions import Permission
+from controlroom.identity.providers.local import LocalProvider
+from controlroom.identity.sessions import Sessions
+from controlroom.identity.throttle import SignInThrottle
 from controlroom.identity.usage import UsageNotes
 
 
 class IdentityService:
-    """Users, sessions and API keys of one node."""
+    """Users, sessions and API keys of one node, as ``app.state.identity``."""
 
-    def __init__(self, database: Database, cache: Cache, clock: Clock, settings: Settings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        cache: Cache,
+        clock: Clock,
+        settings: Settings,
+        *,
+        hash_parameters: argon2.Parameters = RFC_9106_LOW_MEMORY,
+    ) -> None:
         self.public_url = settings.public_url
         self.cookie = SessionCookie(secure=settings.public_url.lower().startswith("https://"))
+        self.policy = PasswordPolicy(settings.password_minimum_length)
+        self._hasher = PasswordHasher(hash_parameters)
         self._usage = UsageNotes(database, clock)
         self.authentication = Authentication(database, clock, settings, self._usage)
+        self.accounts = Accounts(database, clock, self.authentication, self._hasher, self.policy)
+        self.sessions = Sessions(database, clock, settings, self.authentication)
+        self.local = LocalProvider(
+            database,
+            clock,
+            sessions=self.sessions,
+            authentication=self.authentication,
+            hasher=self._hasher,
+            policy=self.policy,
+            throttle=SignInThrottle(cache, clock),
+        )
+        self.api_keys = ApiKeys(database, clock, self.authentication)
+
+    async def ensure_administrator(self, *, name: str = "admin") -> str | None:
+        """Create an administrator where there is no user at all, and return the password made up for them.
+
+        Returns None where there are users already; of several nodes that start at once, one gets the password.
+        """
+        if await self.accounts.count():
+            return None
+        caller = local_caller(SYSTEM)
+        try:
+            given = await self.accounts.create(
+                caller, name=name, roles=["administrator"], display_name="Administrator", only_if_none=True
+            )
+        except Conflict:
+            return None
+        return given.generated
 
     async def close(self) -> None:
-        """Write what is still to be written; called once when the node stops."""
+        """Write what is still to be written and end the threads; called once when the node stops."""
         await self._usage.settle()
+        self._hasher.close()
+
+
+def local_caller(actor: Actor) -> Caller:
+    """Return a caller with every right: the product itself, or whoever may read the server's own settings and keys."""
+    return Caller(actor=actor, user_id="", user_name=actor.name, permissions=frozenset(Permission))

@@ -1,0 +1,9 @@
+"""The API of identity: who is signed in, users, roles, one's own account, API keys."""
+
+from fastapi import APIRouter
+
+from controlroom.identity.routes import account, api_keys, session, users
+
+router = APIRouter(prefix="/api/v1")
+for _routes in (session.router, account.router, users.router, api_keys.router):
+    router.include_router(_routes)

@@ -1,0 +1,160 @@
+"""What one can do with sessions: open, see and end them."""
+
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+
+from controlroom.audit.actor import Actor, ActorKind
+from controlroom.audit.service import record
+from controlroom.foundation.clock import Clock
+from controlroom.foundation.database import Database, Transaction
+from controlroom.foundation.errors import Conflict, NotFound
+from controlroom.foundation.ids import is_id, new_id, new_secret
+from controlroom.foundation.outbox import emit
+from controlroom.foundation.settings import Settings
+from controlroom.identity.authentication import Authentication, secret_hash
+from controlroom.identity.caller import Caller
+from controlroom.identity.live_sessions import end_sessions, is_live, make_room
+from controlroom.identity.models import Session, User
+
+_SECRET_PREFIX = "crs"
+_AGENT_LENGTH = 300
+_ADDRESS_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new session. ``token`` goes into the cookie and nowhere else."""
+
+    user: User
+    session: Session
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request comes from: the client's address, its User-Agent and the request's id."""
+
+    address: str
+    agent: str = ""
+    request_id: str = ""
+
+
+class Sessions:
+    """Sessions of people who signed in."""
+
+    def __init__(
+        self, database: Database, clock: Clock, settings: Settings, authentication: Authentication
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._authentication = authentication
+        self._idle = timedelta(minutes=settings.session_idle_minutes)
+        self._lifetime = timedelta(hours=settings.session_absolute_hours)
+
+    @property
+    def lifetime_seconds(self) -> int:
+        """How long a session lives at most."""
+        return int(self._lifetime.total_seconds())
+
+    async def open(
+        self, transaction: Transaction, user: User, origin: Origin, *, replaces: str | None = None
+    ) -> SignedIn:
+        """Open a session for a user who has proved who they are, in the provider's transaction.
+
+        The session whose token is ``replaces`` ends: none outlives a sign-in, and none that someone else put into the
+        browser becomes signed in.
+        """
+        now, token = self._clock.now(), new_secret(_SECRET_PREFIX)
+        replaced = await _end_replaced(transaction, replaces, now) if replaces else None
+        await make_room(transaction.session, user.id, now)
+        opened = Session(
+            id=new_id("ses"),
+            token_hash=secret_hash(token),
+            user_id=user.id,
+            csrf_token=secrets.token_urlsafe(32),
+            address=origin.address[:_ADDRESS_LENGTH],
+            agent=origin.agent[:_AGENT_LENGTH].replace("\0", ""),
+            created_at=now,
+            used_at=now,
+            expires_at=now + self._lifetime,
+            ended_at=None,
+        )
+        transaction.session.add(opened)
+        record(
+            transaction,
+            time=now,
+            actor=Actor(ActorKind.USER, user.id, user.name, origin.address, origin.request_id),
+            action="session.started",
+            target_kind="user",
+            target_id=user.id,
+            target_name=user.name,
+            detail={"session": opened.id, **({"replaced": replaced} if replaced else {})},
+        )
+        emit(transaction, time=now, kind="session.changed", subject=user.id, data={"change": "started"})
+        return SignedIn(user, opened, token)
+
+    async def sign_out(self, caller: Caller) -> None:
+        """End the session that asks; raise `Conflict` for an API key."""
+        if caller.session_id is None:
+            raise Conflict("An API key has no session to sign out of; revoke the key instead.")
+        with suppress(NotFound):  # it ended meanwhile, which is what was asked for
+            await self.end(caller, caller.session_id)
+
+    async def live(self, user_id: str) -> Sequence[Session]:
+        """Return a user's sessions that can still be used, the one used last first."""
+        query = select(Session).where(Session.user_id == user_id, is_live(self._clock.now(), self._idle))
+        async with self._database.read() as session:
+            return (await session.scalars(query.order_by(Session.used_at.desc(), Session.id.desc()))).all()
+
+    async def end(self, caller: Caller, session_id: str) -> None:
+        """End one of the caller's sessions; raise `NotFound` where they have none with this id."""
+        async with self._database.write() as transaction:
+            known = is_id(session_id, "ses")
+            found = (
+                await transaction.session.get(Session, session_id, with_for_update=True) if known else None
+            )
+            if found is None or found.user_id != caller.user_id or found.ended_at is not None:
+                raise NotFound(f"You have no open session '{session_id}'.")
+            found.ended_at = self._clock.now()
+            self._tell_ended(transaction, caller, caller.user_id, caller.user_name, 1)
+        self._authentication.forget(user_ids=[caller.user_id])
+
+    async def end_others(self, caller: Caller) -> int:
+        """End all of the caller's sessions but the one that asks; return how many."""
+        async with self._database.write() as transaction:
+            ended = await end_sessions(
+                transaction.session, caller.user_id, self._clock.now(), but=caller.session_id
+            )
+            if ended:
+                self._tell_ended(transaction, caller, caller.user_id, caller.user_name, ended)
+        self._authentication.forget(user_ids=[caller.user_id])
+        return ended
+
+    def _tell_ended(
+        self, transaction: Transaction, caller: Caller, user_id: str, user_name: str, count: int
+    ) -> None:
+        now = self._clock.now()
+        record(
+            transaction,
+            time=now,
+            actor=caller.actor,
+            action="session.ended",
+            target_kind="user",
+            target_id=user_id,
+            target_name=user_name,
+            detail={"sessions": count},
+        )
+        emit(transaction, time=now, kind="session.changed", subject=user_id, data={"change": "ended"})
+
+
+async def _end_replaced(transaction: Transaction, token: str, now: datetime) -> str | None:
+    old = await transaction.session.scalar(select(Session).where(Session.token_hash == secret_hash(token)))
+    if old is None or old.ended_at is not None:
+        return None
+    old.ended_at = now
+    return old.id
