@@ -110,8 +110,7 @@ class Projector:
             crossing
             for permit in self.policy.permits
             for crossing in self._crossings(permit)
-            if wanted
-            <= {self._zone_of(crossing.source_names[0]), self._zone_of(crossing.destination_names[0])}
+            if wanted <= {self.zone_of(crossing.source_names[0]), self.zone_of(crossing.destination_names[0])}
         )
         name = "--".join(zone for zone in (first, second) if zone) or "border"
         return Projection(
@@ -143,7 +142,7 @@ class Projector:
     ) -> dict[str, tuple[tuple[str, ...], IntervalSet]]:
         groups: dict[str, list[str]] = {}
         for name in names:
-            groups.setdefault(self._zone_of(name), []).append(name)
+            groups.setdefault(self.zone_of(name), []).append(name)
         if len(groups) == 1:
             return dict.fromkeys(groups, (names, within))
         return {
@@ -151,7 +150,8 @@ class Projector:
             for zone, members in groups.items()
         }
 
-    def _zone_of(self, name: str) -> str:
+    def zone_of(self, name: str) -> str:
+        """Return the zone of a party or a zone by name."""
         return name if name in self._zones else self._parties[name].zone
 
     def _addresses_of(self, name: str) -> Addresses:

@@ -1,0 +1,1 @@
+"""What people and scripts get to see: tables, the diagram, explanations, changes and verdicts in several formats."""
