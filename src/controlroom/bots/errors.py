@@ -96,6 +96,12 @@ class NoCurrentVersion(Conflict):
     code = "no_current_version"
 
 
+class CurrentVersionKept(Conflict):
+    """The current version cannot be retired; make another one current first."""
+
+    code = "current_version"
+
+
 _SHOWN_CHARACTERS = 120
 
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from controlroom.foundation.database import Base, Json, UtcDateTime
+from controlroom.foundation.database import Base, UtcDateTime
 from controlroom.foundation.ids import ID_LENGTH
 
 
@@ -41,7 +41,8 @@ class BotVersion(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[int]
     format: Mapped[str] = mapped_column(String(40))
-    manifest: Mapped[dict[str, Any]] = mapped_column(Json)
+    manifest: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """Plain JSON on every database: PostgreSQL's ``jsonb`` would lose the order of a form's fields."""
     note: Mapped[str] = mapped_column(String(2000), default="")
     published_at: Mapped[datetime] = mapped_column(UtcDateTime)
     published_by: Mapped[str] = mapped_column(String(200))

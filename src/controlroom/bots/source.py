@@ -1,6 +1,7 @@
 """Looks into Python source without running it: what a module binds, which functions are tasks, what they take."""
 
 import ast
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -120,7 +121,7 @@ def _decorator(node: ast.expr) -> str:
 def _task_function(
     file: str, decorator: str, function: ast.FunctionDef | ast.AsyncFunctionDef
 ) -> TaskFunction:
-    told = ast.get_docstring(function) or ""
+    told = _storable(ast.get_docstring(function) or "")
     return TaskFunction(
         function.name, file, decorator, told.partition("\n\n")[0][:2000], _inputs_of(function, told)
     )
@@ -158,7 +159,7 @@ def _inputs_of(function: ast.FunctionDef | ast.AsyncFunctionDef, told: str) -> J
         value = _literal(default)
         if default is None:
             required.append(argument.arg)
-        elif value is not None and isinstance(value, str | int | float | bool):
+        elif _is_plain(value):
             schema["default"] = value
         properties[argument.arg] = schema
     expanded: JsonSchema = {"type": "object", "properties": properties, "additionalProperties": False}
@@ -170,7 +171,7 @@ def _schema_of(annotation: ast.expr | None) -> dict[str, Any]:
     if isinstance(annotation, ast.Subscript) and _annotation(annotation) == "Literal":
         inner = annotation.slice
         values = [_literal(item) for item in (inner.elts if isinstance(inner, ast.Tuple) else [inner])]
-        return {"enum": values} if all(isinstance(value, str | int) for value in values) else {}
+        return {"enum": values} if all(_is_plain(value) for value in values) else {}
     if kind == "array" and isinstance(annotation, ast.Subscript):
         return {"type": "array", "items": _schema_of(annotation.slice)}
     return {"type": kind} if kind else {}
@@ -193,6 +194,19 @@ def _literal(node: ast.expr | None) -> Any:
         value = node.operand.value
         return -value if isinstance(value, int | float) and not isinstance(value, bool) else None
     return node.value if isinstance(node, ast.Constant) else None
+
+
+def _is_plain(value: object) -> bool:
+    """Say whether a literal is one that JSON and a database can hold."""
+    if isinstance(value, str):
+        return value == _storable(value)
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, int) and -(2**63) <= value < 2**63
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "ignore").decode().replace("\0", "")
 
 
 def _told_of(name: str, docstring: str) -> str:
