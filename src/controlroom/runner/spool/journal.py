@@ -5,6 +5,7 @@ from bisect import bisect_right
 from pathlib import Path
 from typing import BinaryIO
 
+from controlroom.runner.disk import sync_folder
 from controlroom.runner.spool.folding import fold, gap
 from controlroom.runner.spool.frames import Frame, Kind, header
 from controlroom.runner.spool.segments import Segment, load, load_from, new_segment, recover, rewrite
@@ -29,7 +30,8 @@ class Journal:
         self._segments = recover(folder) or [new_segment(folder, 1)]
         self._file: BinaryIO | None = None
         self._folder_unsynced = False
-        self._unsynced = False
+        self.unsynced = False
+        """Whether something was appended since the last `sync`."""
         self._cursor = (0, self._segments[0].path, 0)
         """A number, the segment that holds it, and its offset there: where the last read ended."""
 
@@ -65,7 +67,7 @@ class Journal:
         segment.last = frame.last
         segment.size += frame.size
         segment.ended = segment.ended or frame.kind is Kind.ENDED
-        self._unsynced = True
+        self.unsynced = True
         if sync:
             self.sync()
         if self.size > self._limit_bytes:
@@ -73,12 +75,12 @@ class Journal:
 
     def sync(self) -> None:
         """Bring what was appended to the disk itself."""
-        if self._file is None or not self._unsynced:
+        if self._file is None or not self.unsynced:
             return
         os.fsync(self._file.fileno())
-        self._unsynced = False
+        self.unsynced = False
         if self._folder_unsynced:
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
             self._folder_unsynced = False
 
     def read(self, number: int, limit_bytes: int) -> list[Frame]:
@@ -120,7 +122,7 @@ class Journal:
         self._close_file()
         fresh = new_segment(self._folder, number + 1)
         fresh.path.touch()
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
         self._segments.append(fresh)
         for segment in behind:
             segment.path.unlink(missing_ok=True)
@@ -182,13 +184,3 @@ def _write_all(file: BinaryIO, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows keeps directory entries with the file
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -92,6 +92,11 @@ class Spool:
         return self._journal.first
 
     @property
+    def unsynced(self) -> bool:
+        """Whether something was appended that a power cut would lose."""
+        return self._journal.unsynced
+
+    @property
     def crowded(self) -> bool:
         """Whether half of the limit is in use: time to wait for the Control Room, where it is there."""
         return self.size > self._limit_bytes // 2
