@@ -91,18 +91,24 @@ def _check_integers(what: str, value: Any) -> None:
 
 
 def _open(address: str) -> int:
-    if not address:
-        return -1
     try:
+        if not address:
+            return -1
         if sys.platform == "win32":
-            return os.open(address, os.O_WRONLY | os.O_BINARY)
-        number, device, inode = (int(part) for part in address.split(":"))
-        found = os.fstat(number)
+            descriptor = os.open(address, os.O_WRONLY | os.O_BINARY)
+        else:
+            descriptor = _inherited(address)
     except (OSError, ValueError):
         return -1
-    if not stat.S_ISFIFO(found.st_mode) or (found.st_dev, found.st_ino) != (device, inode):
-        return -1
-    return number
+    return descriptor
+
+
+def _inherited(address: str) -> int:
+    """Return the descriptor of the address where it still is the pipe that the runner opened."""
+    number, device, inode = (int(part) for part in address.split(":"))
+    found = os.fstat(number)
+    same = stat.S_ISFIFO(found.st_mode) and (found.st_dev, found.st_ino) == (device, inode)
+    return number if same else -1
 
 
 channel = Channel()

@@ -65,43 +65,39 @@ def _read(path: Path) -> dict[str, str]:
 
 
 def _pip_files(environment: Mapping[str, str]) -> list[Path]:
+    """Return pip's configuration files, the one that counts most last."""
     named = environment.get("PIP_CONFIG_FILE", "")
     if named == os.devnull:
         return []
-    home = Path(environment.get("HOME") or environment.get("USERPROFILE") or "/")
-    if sys.platform == "win32":
-        return [
-            Path(environment.get("PROGRAMDATA", "C:/ProgramData")) / "pip/pip.ini",
-            home / "pip/pip.ini",
-            Path(environment.get("APPDATA", str(home))) / "pip/pip.ini",
-            *([Path(named)] if named else []),
-        ]
-    shared = [
-        Path(folder) / "pip/pip.conf" for folder in environment.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")
+    home, settings, shared = _places(environment)
+    name = "pip.ini" if sys.platform == "win32" else "pip.conf"
+    files = [
+        *(folder / "pip" / name for folder in reversed(shared)),
+        home / ".pip" / name,
+        settings / "pip" / name,
     ]
-    mac = [home / "Library/Application Support/pip/pip.conf"] if sys.platform == "darwin" else []
-    return [
-        *reversed(shared),
-        Path("/etc/pip.conf"),
-        home / ".pip/pip.conf",
-        Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "pip/pip.conf",
-        *mac,
-        *([Path(named)] if named else []),
-    ]
+    if sys.platform == "darwin":
+        files.append(home / "Library/Application Support/pip" / name)
+    if sys.platform != "win32":
+        files.insert(0, Path("/etc/pip.conf"))
+    return [*files, Path(named)] if named else files
 
 
 def _uv_files(environment: Mapping[str, str]) -> list[Path]:
+    _, settings, shared = _places(environment)
+    return [folder / "uv/uv.toml" for folder in (settings, *shared)]
+
+
+def _places(environment: Mapping[str, str]) -> tuple[Path, Path, list[Path]]:
+    """Return the home, the user's folder of settings, and the machine's folders of settings, the weightiest first."""
     home = Path(environment.get("HOME") or environment.get("USERPROFILE") or "/")
     if sys.platform == "win32":
-        return [
-            Path(environment.get("APPDATA", str(home))) / "uv/uv.toml",
-            Path(environment.get("PROGRAMDATA", "C:/ProgramData")) / "uv/uv.toml",
-        ]
-    shared = [
-        Path(folder) / "uv/uv.toml" for folder in environment.get("XDG_CONFIG_DIRS", "/etc/xdg").split(":")
-    ]
-    return [
-        Path(environment.get("XDG_CONFIG_HOME") or home / ".config") / "uv/uv.toml",
-        Path("/etc/uv/uv.toml"),
-        *shared,
-    ]
+        user, machine = (
+            Path(environment.get("APPDATA", home)),
+            [Path(environment.get("PROGRAMDATA", "C:/ProgramData"))],
+        )
+    else:
+        user = Path(environment.get("XDG_CONFIG_HOME") or home / ".config")
+        machine = [Path(folder) for folder in (environment.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")]
+        machine.append(Path("/etc"))
+    return home, user, machine

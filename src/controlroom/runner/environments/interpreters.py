@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,12 +69,16 @@ async def _search(specifier: str, wanted: SpecifierSet) -> Interpreter:
     )
     for version, path in present:
         if version >= OLDEST and wanted.contains(version, prereleases=version.is_prerelease):
-            return Interpreter(Path(path).resolve(), str(version))
+            return Interpreter(_without_links(path), str(version))
     names = ", ".join(dict.fromkeys(str(version) for version, _ in present)) or own_interpreter().version
     raise NoSuitablePython(
         f"The bot asks for Python {specifier}, and this machine has only {names} (at least {OLDEST} is needed). "
         "Install a Python that fits on this machine, or send the run to one that has it."
     )
+
+
+def _without_links(path: str) -> Path:
+    return Path(os.path.realpath(path))
 
 
 async def _listed_by_uv() -> list[dict[str, Any]]:

@@ -114,7 +114,8 @@ class EnvironmentStore:
         return EnvironmentLease(address, venv, packages_folder(venv, interpreter), built, lock)
 
     async def _builder_lock(self, address: str) -> FileLock:
-        while (lock := self._platform.lock_file(self._locks / f"{address}.build", shared=False)) is None:
+        path = self._locks / f"{address}.build"
+        while (lock := self._platform.lock_file(path, shared=False)) is None:  # noqa: ASYNC110  # another process has no event for us
             await asyncio.sleep(_LOCK_ROUND_SECONDS)
         return lock
 

@@ -61,7 +61,7 @@ class ArtifactCollector:
         await self._named.join()
         self._task.cancel()
         for folder in self._folders:
-            for path, found in await asyncio.to_thread(lambda where=folder: sorted(_files(where))):
+            for path, found in await asyncio.to_thread(_sorted_files, folder):
                 name = path.relative_to(folder).as_posix()
                 if self._stored.get((path, name)) != _mark(found):
                     await self._upload(path, name)
@@ -144,6 +144,10 @@ def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
                         yield Path(entry.path), entry.stat(follow_symlinks=False)
         except OSError:
             continue
+
+
+def _sorted_files(folder: Path) -> list[tuple[Path, os.stat_result]]:
+    return sorted(_files(folder))
 
 
 def _unfinished(name: str) -> bool:

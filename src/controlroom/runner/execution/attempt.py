@@ -62,7 +62,7 @@ class AttemptExecution:
     ) -> None:
         self._plan = plan
         self._package = package
-        self._workspace = Workspace(workspace.resolve())
+        self._workspace = Workspace.at(workspace)
         self._sink = sink
         self._uploader = uploader
         self._services = services

@@ -38,19 +38,20 @@ def judge(
     standard error, ``over_limit`` what it left that could not be kept.
     """
     if stop is not None:
-        return Ending(stop.outcome, stop.reason[:_LONGEST_MESSAGE])
-    if exit_code == 0:
-        return (
-            Ending(Outcome.FAILED, over_limit, "ArtifactsTooLarge")
-            if over_limit
-            else Ending(Outcome.SUCCEEDED)
-        )
+        return Ending(stop.outcome, _cut(stop.reason))
+    if exit_code != 0:
+        return _judge_failure(exit_code, error, last_error_line)
+    if over_limit:
+        return Ending(Outcome.FAILED, over_limit, "ArtifactsTooLarge")
+    return Ending(Outcome.SUCCEEDED)
+
+
+def _judge_failure(exit_code: int | None, error: tuple[str, str] | None, last_error_line: str) -> Ending:
+    """Say why a bot failed, by the most exact source there is."""
     if error is not None:
         kind, text = error
-        plain = kind in {"bot.Failed", "SystemExit"}
-        return Ending(
-            Outcome.FAILED, _cut(text if plain and text else f"{kind}: {text}".removesuffix(": ")), kind
-        )
+        plain = kind in {"bot.Failed", "SystemExit"} and text
+        return Ending(Outcome.FAILED, _cut(text if plain else f"{kind}: {text}".removesuffix(": ")), kind)
     if exit_code is None:
         return Ending(
             Outcome.FAILED, "The bot was killed from outside, together with the process that watched it."
@@ -58,7 +59,7 @@ def judge(
     if exit_code < 0:
         return Ending(Outcome.FAILED, f"The bot was ended by {signal_name(-exit_code)}.", "Signal")
     if last_error_line:
-        kind, _, _ = last_error_line.partition(":")
+        kind = last_error_line.partition(":")[0]
         return Ending(
             Outcome.FAILED, _cut(last_error_line), kind if kind.replace(".", "_").isidentifier() else ""
         )

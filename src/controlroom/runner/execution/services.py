@@ -31,7 +31,7 @@ class ExecutionServices:
     @asynccontextmanager
     async def open(cls, state_folder: Path, *, environment_limit_mb: int, warm: bool) -> AsyncIterator[Self]:
         """Open everything below a folder of the runner's own, which other runners of this machine may share."""
-        state_folder = state_folder.resolve()
+        state_folder = _absolute(state_folder)
         platform = current_platform()
         async with platform.open_launcher(state_folder, warm=warm) as launcher:
             environments = EnvironmentStore(
@@ -50,8 +50,12 @@ class ExecutionServices:
                     await warming
 
 
+def _absolute(folder: Path) -> Path:
+    return folder.resolve()
+
+
 async def end_leftovers(workspace: Path) -> None:
     """Kill whatever processes an earlier runner left for an attempt's folder; call it before the folder is removed."""
-    place = Workspace(workspace.resolve())
+    place = Workspace.at(workspace)
     identities = await asyncio.to_thread(place.remembered_processes)
     await asyncio.to_thread(current_platform().end_processes, identities, (MARKER, str(place.root)))

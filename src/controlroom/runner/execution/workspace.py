@@ -7,7 +7,7 @@ import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -21,6 +21,11 @@ class Workspace:
     """Paths below an attempt's folder; all absolute."""
 
     root: Path
+
+    @classmethod
+    def at(cls, folder: Path) -> Self:
+        """Return the workspace in a folder, by its path without links, so that it always has the same name."""
+        return cls(folder.resolve())
 
     @property
     def package(self) -> Path:

@@ -7,17 +7,14 @@ import sys
 
 from controlroom.runner.platform.contract import Platform
 
+if sys.platform == "win32":
+    from controlroom.runner.platform.windows import WindowsPlatform as ThisPlatform
+elif sys.platform == "darwin":
+    from controlroom.runner.platform.darwin import DarwinPlatform as ThisPlatform
+else:
+    from controlroom.runner.platform.linux import LinuxPlatform as ThisPlatform
+
 
 def current_platform() -> Platform:
     """Return the platform of the machine this runs on."""
-    if sys.platform == "win32":
-        from controlroom.runner.platform.windows import WindowsPlatform
-
-        return WindowsPlatform()
-    if sys.platform == "darwin":
-        from controlroom.runner.platform.darwin import DarwinPlatform
-
-        return DarwinPlatform()
-    from controlroom.runner.platform.linux import LinuxPlatform
-
-    return LinuxPlatform()
+    return ThisPlatform()

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from controlroom.runner.platform import processes
+from controlroom.runner.platform import posix, processes
 from controlroom.runner.platform.contract import EnvironmentLayout, FileLock, Launcher
 
-assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs POSIX
+if sys.platform != "win32":
+    from controlroom.runner.warm.pool import HostPool
 
-from controlroom.runner.platform import posix
-from controlroom.runner.warm.pool import HostPool
+assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs POSIX
 
 
 class DarwinPlatform:

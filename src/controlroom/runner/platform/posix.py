@@ -1,6 +1,7 @@
 """What Linux and macOS share: pipes read by the event loop, a bot behind its keeper, advisory file locks."""
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
@@ -15,8 +16,6 @@ from controlroom.runner.platform import processes
 from controlroom.runner.platform.contract import ByteSource, CannotStart, ExitFacts, TreeUse
 
 assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs POSIX
-
-import fcntl
 
 _READ_BYTES = 256 * 1024
 _PIPE_BYTES = 1024 * 1024

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from controlroom.runner.platform.contract import CannotStart, ProcessOrder
 
-assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork
+if sys.platform != "win32":
+    from controlroom.runner.platform.posix import KeptProcess, Pipes, Refused
 
-from controlroom.runner.platform.posix import KeptProcess, Pipes, Refused
+assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork
 
 _READY_SECONDS = 20.0
 _ANSWER_SECONDS = 15.0

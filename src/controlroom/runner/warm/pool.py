@@ -11,12 +11,13 @@ from typing import Self
 
 from controlroom.foundation.telemetry import logger
 from controlroom.runner.platform.contract import BotProcess, CannotStart, EnvironmentLayout, ProcessOrder
+from controlroom.runner.warm.inside import host as host_program
+
+if sys.platform != "win32":
+    from controlroom.runner.platform.posix import KeptProcess, Refused
+    from controlroom.runner.warm.hosts import Host, own_variables, start_host
 
 assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork
-
-from controlroom.runner.platform.posix import KeptProcess, Refused
-from controlroom.runner.warm.hosts import Host, own_variables, start_host
-from controlroom.runner.warm.inside import host as host_program
 
 HOSTS_LIMIT = 8
 """An idle host holds about 10 MB."""

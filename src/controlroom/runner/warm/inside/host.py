@@ -22,6 +22,8 @@ if __name__ == "__main__" and sys.path and os.path.dirname(os.path.abspath(__fil
 
 from controlroom.runner.warm.inside import keeper, launch
 
+assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork
+
 READY = b"+"
 _DESCRIPTORS = 4
 

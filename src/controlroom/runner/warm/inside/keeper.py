@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import select
 import signal
 import sys
@@ -22,8 +23,6 @@ from collections.abc import Callable
 from typing import Any
 
 assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork
-
-import resource
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -164,7 +163,7 @@ def _watch(bot: int, control: int, failure: str) -> None:
     signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
     pending = b""
     while True:
-        status = _reap(bot)
+        status, _ = _reap(bot)
         if status is not None:
             break
         ready, _, _ = select.select([control, wake_reader], [], [])
@@ -209,16 +208,16 @@ def _obey(words: list[str], bot: int) -> None:
         return
 
 
-def _reap(bot: int) -> int | None:
-    """Reap whatever has ended; return the bot's wait status once it has."""
+def _reap(bot: int) -> tuple[int | None, bool]:
+    """Reap whatever has ended; return the bot's wait status once it has, and whether any child is left."""
     found = None
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return found
+            return found, False
         if pid == 0:
-            return found
+            return found, True
         if pid == bot:
             found = status
 
@@ -230,8 +229,7 @@ def _end_tree(bot: int) -> list[str]:
     while time.monotonic() < deadline:
         if sys.platform != "linux":
             _kill_group(bot)
-        _reap(bot)
-        if not _has_children():
+        if not _reap(bot)[1]:
             break
         present = _descendants(os.getpid())
         for pid in present:
@@ -243,14 +241,6 @@ def _end_tree(bot: int) -> list[str]:
             _send(pid, signal.SIGKILL)
         time.sleep(_KILL_ROUND_SECONDS if len(names) > 10 else 0.001)
     return sorted(names.values())[:10]
-
-
-def _has_children() -> bool:
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
 
 
 def _kill_group(group: int) -> None:

@@ -68,7 +68,7 @@ def _renew_streams() -> None:
         text = io.TextIOWrapper(
             binary, encoding="utf-8", errors="backslashreplace", line_buffering=mode == "w"
         )
-        text.mode = mode
+        text.mode = mode  # type: ignore[misc]  # the interpreter sets it on its own streams too
         setattr(sys, name, text)
         setattr(sys, f"__{name}__", text)
 
