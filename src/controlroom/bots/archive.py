@@ -13,7 +13,6 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import IO
 
@@ -36,6 +35,9 @@ _DIRECTORY_ENTRY_BYTES = 1_200
 _FLAG_ENCRYPTED = 0x0001 | 0x0040 | 0x2000
 _FLAG_SIZES_FOLLOW = 0x0008
 _FLAG_UTF8 = 0x0800
+_FLAGS_TAKEN = 0x0006 | _FLAG_SIZES_FOLLOW | _FLAG_UTF8
+"""How strongly deflate worked, and the two above (APPNOTE 4.4.4)."""
+_LONGEST_DESCRIPTOR = 24
 _EXTRA_ZIP64 = 0x0001
 _EXTRA_UNICODE_PATH = 0x7075
 _WINDOWS_REPARSE_POINT = 0x0400
@@ -150,7 +152,7 @@ def _check_entries(raw: IO[bytes], archive: zipfile.ZipFile, limits: PackageLimi
     _check_collisions(entries)
     _check_sizes(entries, limits)
     spans = [_span(raw, entry, archive.start_dir) for entry in entries]
-    _check_overlaps(spans)
+    _check_layout(spans, archive.start_dir)
     for span in spans:
         _check_content(raw, span)
 
@@ -166,6 +168,8 @@ def _check_kind(entry: zipfile.ZipInfo) -> None:
         )
     if entry.flag_bits & _FLAG_ENCRYPTED:
         raise UnsafeEntry("is encrypted; make the package without a password", entry=name)
+    if entry.flag_bits & ~_FLAGS_TAKEN:
+        raise UnsafeEntry("uses a feature of zip archives that is not taken", entry=name)
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise UnsafeEntry("is compressed by another method than deflate", entry=name)
     mode = entry.external_attr >> 16
@@ -242,11 +246,12 @@ def _check_sizes(entries: Sequence[zipfile.ZipInfo], limits: PackageLimits) -> N
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """Where an entry lies in the file, from its local header to the end of its data."""
+    """Where an entry lies in the file: its header begins, its data begins and ends, all of it ends."""
 
     entry: zipfile.ZipInfo
     start: int
     data: int
+    data_end: int
     end: int
 
 
@@ -266,26 +271,47 @@ def _span(raw: IO[bytes], entry: zipfile.ZipInfo, directory: int) -> _Span:
     agrees = local_name == entry.orig_filename and method == entry.compress_type
     if not flags & _FLAG_SIZES_FOLLOW and not _is_zip64(extra):
         agrees = agrees and (crc, packed, unpacked) == (entry.CRC, entry.compress_size, entry.file_size)
-    if not agrees or flags & _FLAG_ENCRYPTED:
+    if not agrees or flags & ~_FLAGS_TAKEN:
         raise NotAZip("its header says something else than the package's directory", entry=entry.filename)
     data = entry.header_offset + _LOCAL.size + name_length + extra_length
-    end = data + entry.compress_size
-    if end > directory:
+    data_end = data + entry.compress_size
+    if data_end > directory:
         raise NotAZip("its data reaches beyond its place in the package", entry=entry.filename)
-    return _Span(entry, entry.header_offset, data, end)
+    raw.seek(data_end)
+    end = data_end + _descriptor_bytes(raw.read(_LONGEST_DESCRIPTOR), entry, flags)
+    return _Span(entry, entry.header_offset, data, data_end, end)
+
+
+def _descriptor_bytes(behind: bytes, entry: zipfile.ZipInfo, flags: int) -> int:
+    """Return the length of the record with the sizes behind an entry's data (APPNOTE 4.3.9), 0 where there is none.
+
+    It comes with or without a signature, and with sizes of 4 or of 8 bytes; the one that says the truth is meant.
+    """
+    if not flags & _FLAG_SIZES_FOLLOW:
+        return 0
+    for start in (b"PK\x07\x08", b""):
+        for form in ("<LLL", "<LQQ"):
+            told = start + struct.pack(form, entry.CRC, entry.compress_size, entry.file_size)
+            if behind.startswith(told):
+                return len(told)
+    raise NotAZip("the sizes behind its data are not those of the package's directory", entry=entry.filename)
 
 
 def _is_zip64(extra: bytes) -> bool:
     return len(extra) >= 4 and struct.unpack_from("<H", extra)[0] == _EXTRA_ZIP64
 
 
-def _check_overlaps(spans: Sequence[_Span]) -> None:
-    ordered = sorted(spans, key=lambda span: span.start)
-    for before, after in pairwise(ordered):
-        if after.start < before.end:
-            raise NotAZip(
-                f"shares bytes with '{before.entry.filename}', as a zip bomb does", entry=after.entry.filename
-            )
+def _check_layout(spans: Sequence[_Span], directory: int) -> None:
+    """Raise where entries share bytes, or bytes belong to none: what one tool reads, every tool must read."""
+    end, before = 0, ""
+    for span in sorted(spans, key=lambda span: span.start):
+        if span.start < end:
+            raise NotAZip(f"shares bytes with '{before}', as a zip bomb does", entry=span.entry.filename)
+        if span.start > end:
+            raise NotAZip("bytes that belong to no entry lie before it", entry=span.entry.filename)
+        end, before = span.end, span.entry.filename
+    if end != directory:
+        raise NotAZip("bytes that belong to no entry lie behind it", entry=before)
 
 
 def _check_content(raw: IO[bytes], span: _Span) -> None:
@@ -307,7 +333,7 @@ def _unpacked(raw: IO[bytes], span: _Span) -> Iterator[bytes]:
     raw.seek(span.data)
     deflated = span.entry.compress_type == zipfile.ZIP_DEFLATED
     unpack = zlib.decompressobj(-zlib.MAX_WBITS)
-    left = span.end - span.data
+    left = span.data_end - span.data
     while left:
         packed = raw.read(min(left, CHUNK_BYTES))
         if not packed:
