@@ -300,7 +300,7 @@ def _show(tables: list[PortTable], output: str) -> None:
     for table in tables:
         shown = Table(title=table.title, title_justify="left")
         for column in table.columns:
-            shown.add_column(column, overflow="fold")
+            shown.add_column(column, overflow="fold", no_wrap=column in {"Ports", "Protocol", "Family"})
         for row in table.rows:
             shown.add_row(*row)
         console.print(shown, markup=False)

@@ -102,9 +102,12 @@ def prove(
         wanted, real = program_of(projection, direction), ruleset.programs[direction]
         comparison = compare(wanted, real, hints=hints, budget=budget)
         nodes += comparison.nodes
-        findings.extend(_finding(direction, one, wanted, real) for one in comparison.differences)
+        exposed: list[Finding] = []
         if direction is not Direction.OUTBOUND:
-            findings.extend(_cluster_exposure(direction, projection, wanted, real, hints))
+            exposed = list(_cluster_exposure(direction, projection, wanted, real, hints))
+        told = {(one.rule, one.packet) for one in exposed}
+        others = (_finding(direction, one, wanted, real) for one in comparison.differences)
+        findings.extend([*exposed, *(one for one in others if (one.rule, one.packet) not in told)])
         if idle:
             findings.extend(_idle(direction, real, budget))
     order = list(FindingKind)

@@ -159,16 +159,22 @@ class Ruling:
 
 
 def decide(program: Program, matching: Sequence[int]) -> Ruling:
-    """Return the ruling on a packet that exactly these rules match, given in ascending order (Kleene logic)."""
+    """Return the ruling on a packet that exactly these rules match, given in ascending order (Kleene logic).
+
+    Where nothing is left to decide after a skip, the skip is what decided: that is how an accept is said.
+    """
     position = 0
+    through = -1
     while position < len(matching):
         rule = program.rules[matching[position]]
         if not rule.certain:
-            return _decide_uncertain(program, matching, position)
+            ruling = _decide_uncertain(program, matching, position)
+            return ruling if ruling.rule >= 0 else Ruling(ruling.verdict, through)
         if rule.effect is not Effect.SKIP:
             return Ruling(Verdict(rule.effect.value), matching[position])
+        through = matching[position]
         position = bisect_left(matching, rule.target, position + 1)
-    return Ruling(program.default, -1)
+    return Ruling(program.default, through)
 
 
 def _decide_uncertain(program: Program, matching: Sequence[int], start: int) -> Ruling:
@@ -178,7 +184,8 @@ def _decide_uncertain(program: Program, matching: Sequence[int], start: int) -> 
         number = matching[position]
         rule = program.rules[number]
         if rule.effect is Effect.SKIP:
-            matched = rulings[bisect_left(matching, rule.target, position + 1)]
+            after = rulings[bisect_left(matching, rule.target, position + 1)]
+            matched = after if after.rule >= 0 else Ruling(after.verdict, number)
         else:
             matched = Ruling(Verdict(rule.effect.value), number)
         if rule.certain:

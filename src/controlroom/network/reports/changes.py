@@ -41,14 +41,15 @@ class Change:
 
 def changes_between(before: Policy, after: Policy, *, budget: int = DEFAULT_BUDGET) -> list[Change]:
     """Return the changes, openings first, each permit once."""
-    old, new = _program(before), _program(after)
+    old, new = program_of_policy(before), program_of_policy(after)
     known = [only(one.family, one.sources | one.destinations) for one in (*before.permits, *after.permits)]
     found = compare(old, new, hints=join(known), budget=budget).differences
     changes = {change.words: change for change in _changes(found, before, after)}
     return sorted(changes.values(), key=lambda one: (one.kind is ChangeKind.CLOSES, one.flow, one.words))
 
 
-def _program(policy: Policy) -> Program:
+def program_of_policy(policy: Policy) -> Program:
+    """Return a whole policy as a program, wherever its packets are filtered; rule and permit numbers agree."""
     return Program(tuple(_rule(permit) for permit in policy.permits), Verdict.DENY, "no flow")
 
 

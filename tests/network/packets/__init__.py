@@ -1,0 +1,1 @@
+"""Network namespaces in which rendered rules meet real packets."""
