@@ -132,7 +132,7 @@ class Authentication:
             row = (await database.execute(query)).one_or_none()
         if row is None:
             return None
-        session, user = row.tuple()
+        session, user = row
         return Identity(
             user_id=user.id,
             user_name=user.name,
@@ -156,7 +156,7 @@ class Authentication:
             row = (await database.execute(query)).one_or_none()
         if row is None:
             return None
-        key, user = row.tuple()
+        key, user = row
         return Identity(
             user_id=user.id,
             user_name=user.name,

@@ -38,8 +38,8 @@ class IdentityService:
         self.cookie = SessionCookie(secure=settings.public_url.lower().startswith("https://"))
         self.policy = PasswordPolicy(settings.password_minimum_length)
         self._hasher = PasswordHasher(hash_parameters)
-        self._usage = UsageNotes(database, clock)
-        self.authentication = Authentication(database, clock, settings, self._usage)
+        self.usage = UsageNotes(database, clock)
+        self.authentication = Authentication(database, clock, settings, self.usage)
         self.accounts = Accounts(database, clock, self.authentication, self._hasher, self.policy)
         self.sessions = Sessions(database, clock, settings, self.authentication)
         self.local = LocalProvider(
@@ -71,7 +71,7 @@ class IdentityService:
 
     async def close(self) -> None:
         """Write what is still to be written and end the threads; called once when the node stops."""
-        await self._usage.settle()
+        await self.usage.settle()
         self._hasher.close()
 
 
