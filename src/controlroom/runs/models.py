@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from controlroom.foundation.database import Base, Json, UtcDateTime
+from controlroom.foundation.database import Base, BigSerial, Json, UtcDateTime
 from controlroom.foundation.ids import ID_LENGTH
 from controlroom.runs.states import State
 
@@ -98,7 +98,7 @@ class Attempt(Base):
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     lease_expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_report: Mapped[int] = mapped_column(default=0)
-    """Number of the last report that was applied."""
+    """Number of the last report that was taken; what comes after the end is taken too, and kept aside."""
     log_lines: Mapped[int] = mapped_column(default=0)
     first_error_line: Mapped[int | None]
     step: Mapped[str] = mapped_column(String(200), default="")
@@ -110,6 +110,7 @@ class Attempt(Base):
     exit_code: Mapped[int | None]
     message: Mapped[str] = mapped_column(Text, default="")
     error_type: Mapped[str] = mapped_column(String(200), default="")
+    outputs: Mapped[dict[str, Any]] = mapped_column(Json)
     usage: Mapped[dict[str, Any]] = mapped_column(Json)
     pause_wanted: Mapped[bool] = mapped_column(default=False)
 
@@ -176,7 +177,7 @@ class RunHistory(Base):
     __tablename__ = "run_history"
     __table_args__ = (Index(None, "run_id", "id"),)
 
-    id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
+    id: Mapped[int] = mapped_column(BigSerial, primary_key=True)
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
     attempt_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
     time: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,85 @@
+"""What the API takes and gives about devices, pools and join tokens."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field, StringConstraints
+
+from controlroom.devices.models import DeviceMode
+from controlroom.foundation.http import Schema
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")]
+Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}$")]
+Labels = Annotated[list[Label], Field(max_length=50)]
+MOST_SLOTS = 256
+
+
+class DeviceOut(Schema):
+    """A machine with a Bot Runner."""
+
+    id: str
+    name: str
+    mode: DeviceMode
+    slots: int
+    labels: list[str]
+    facts: dict[str, Any]
+    connected_at: datetime | None
+    seen_at: datetime | None
+    joined_at: datetime
+    revision: int
+
+
+class DeviceEditIn(Schema):
+    """What may be changed of a device."""
+
+    name: Name | None = None
+    mode: DeviceMode | None = None
+    slots: int | None = Field(None, ge=1, le=MOST_SLOTS)
+    labels: Labels | None = None
+
+
+class PoolIn(Schema):
+    """A named group of devices."""
+
+    name: Name
+    description: Annotated[str, StringConstraints(max_length=2000)] = ""
+    device_ids: Annotated[list[str], Field(max_length=10_000)] = Field(default_factory=list)
+
+
+class PoolOut(Schema):
+    """A named group of devices and who is in it."""
+
+    id: str
+    name: str
+    description: str
+    device_ids: list[str]
+    revision: int
+
+
+class JoinTokenIn(Schema):
+    """A wish for a join token."""
+
+    note: Annotated[str, StringConstraints(max_length=200)] = Field("", description="What it is for.")
+    labels: Labels = Field(default_factory=list, description="Labels that the joining device gets.")
+    valid_minutes: int = Field(60, ge=1, le=7 * 24 * 60)
+
+
+class JoinTokenOut(Schema):
+    """A join token; the token itself is not kept."""
+
+    id: str
+    note: str
+    labels: list[str]
+    created_by: str
+    created_at: datetime
+    expires_at: datetime
+    used_at: datetime | None
+    revoked_at: datetime | None
+    device_id: str | None
+
+
+class NewJoinTokenOut(JoinTokenOut):
+    """A new join token, shown this once, and the command that uses it."""
+
+    token: str
+    command: str

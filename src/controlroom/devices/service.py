@@ -1,0 +1,254 @@
+"""What one can do with devices and pools: see, edit, drain, disable and revoke them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import String, cast, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from controlroom.audit import service as audit
+from controlroom.devices.errors import DeviceNotFound, NameTaken, PoolNotFound
+from controlroom.devices.models import Device, DeviceMode, DevicePool, PoolMember
+from controlroom.devices.schemas import DeviceEditIn, PoolIn, PoolOut
+from controlroom.foundation import outbox
+from controlroom.foundation.clock import Clock
+from controlroom.foundation.database import Database, Transaction
+from controlroom.foundation.errors import Conflict, FieldError, Invalid, PreconditionFailed
+from controlroom.foundation.ids import new_id
+from controlroom.foundation.paging import Field, Grammar, Kind, Page, PageRequest, fetch_page
+from controlroom.identity.caller import Caller
+from controlroom.identity.permissions import Permission
+
+_DISPATCH_TOPIC = "dispatch"
+
+
+def _is_connected(value: str) -> Any:
+    if value not in ("yes", "no"):
+        raise Invalid(
+            f"'connected' is yes or no, not '{value}'.", fields=(FieldError("/filter", "yes or no"),)
+        )
+    return Device.connected_at.is_not(None) if value == "yes" else Device.connected_at.is_(None)
+
+
+GRAMMAR = Grammar(
+    fields={
+        "name": Field(Device.name, sortable=True),
+        "mode": Field(Device.mode, Kind.CHOICE, tuple(DeviceMode)),
+        "label": Field(
+            Device.labels,
+            matches=lambda value: cast(Device.labels, String).contains(f'"{value}"', autoescape=True),
+        ),
+        "connected": Field(Device.connected_at, matches=_is_connected),
+        "joined": Field(Device.joined_at, Kind.MOMENT, sortable=True),
+    },
+    key=Device.id,
+    text=(Device.name,),
+    default_sort="name",
+)
+
+
+class DeviceService:
+    """Devices and pools, as ``app.state.devices``."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def list(self, caller: Caller, request: PageRequest) -> Page[Device]:
+        """Return a page of devices, by name unless asked otherwise."""
+        caller.require(Permission.DEVICE_READ)
+        async with self._database.read() as session:
+            return await fetch_page(session, select(Device), GRAMMAR, request)
+
+    async def get(self, caller: Caller, device_id: str) -> Device:
+        """Return a device by id or name."""
+        caller.require(Permission.DEVICE_READ)
+        async with self._database.read() as session:
+            return await _device(session, device_id)
+
+    async def edit(self, caller: Caller, device_id: str, wanted: DeviceEditIn, revision: int) -> Device:
+        """Change a device; raise `PreconditionFailed` where it is no longer at this revision.
+
+        A revoked device stays revoked: its machine must join anew.
+        """
+        caller.require(Permission.DEVICE_MANAGE)
+        now = self._clock.now()
+        async with self._database.write() as transaction:
+            session = transaction.session
+            device = await _device(session, device_id)
+            if device.revision != revision:
+                raise PreconditionFailed(
+                    "Someone changed this device since you read it; read it again and repeat your change."
+                )
+            if device.mode is DeviceMode.REVOKED:
+                raise Conflict(f"The device '{device.name}' was revoked; let its machine join anew.")
+            changes = wanted.model_dump(exclude_none=True)
+            if "name" in changes:
+                await _check_name_is_free(session, Device, changes["name"], device.id)
+            before = {name: getattr(device, name) for name in changes}
+            for name, value in changes.items():
+                setattr(device, name, value)
+            device.revision, device.updated_at = device.revision + 1, now
+            _tell(
+                transaction,
+                caller,
+                "device.edited",
+                device.id,
+                device.name,
+                now,
+                {"before": before, "after": changes},
+            )
+            transaction.wake(_DISPATCH_TOPIC)
+            transaction.wake(f"device:{device.id}")
+            return device
+
+    async def set_mode(self, caller: Caller, device_id: str, mode: DeviceMode, revision: int) -> Device:
+        """Activate, drain, disable or revoke a device."""
+        return await self.edit(caller, device_id, DeviceEditIn(mode=mode), revision)
+
+    async def taken_slots(self, caller: Caller) -> dict[str, int]:
+        """Return how many attempts each device has at the moment."""
+        caller.require(Permission.DEVICE_READ)
+        async with self._database.read() as session:
+            rows = await session.execute(self._taken())
+            return {device_id: count for device_id, count in rows}  # noqa: C416  # rows are not pairs to the type checker
+
+    @staticmethod
+    def _taken() -> Any:
+        attempts = Device.metadata.tables["attempts"]
+        active = attempts.c.state.in_(("assigned", "running", "paused"))
+        return select(attempts.c.device_id, func.count()).where(active).group_by(attempts.c.device_id)
+
+    async def pools(self, caller: Caller) -> Sequence[PoolOut]:
+        """Return every pool with its members."""
+        caller.require(Permission.DEVICE_READ)
+        async with self._database.read() as session:
+            pools = (await session.scalars(select(DevicePool).order_by(DevicePool.name))).all()
+            return [await _pool_out(session, pool) for pool in pools]
+
+    async def pool(self, caller: Caller, pool_id: str) -> PoolOut:
+        """Return one pool with its members."""
+        caller.require(Permission.DEVICE_READ)
+        async with self._database.read() as session:
+            return await _pool_out(session, await _pool(session, pool_id))
+
+    async def create_pool(self, caller: Caller, wanted: PoolIn) -> PoolOut:
+        """Make a pool."""
+        caller.require(Permission.DEVICE_MANAGE)
+        now = self._clock.now()
+        async with self._database.write() as transaction:
+            session = transaction.session
+            await _check_name_is_free(session, DevicePool, wanted.name, "")
+            pool = DevicePool(
+                id=new_id("pol"),
+                name=wanted.name,
+                description=wanted.description,
+                created_at=now,
+                updated_at=now,
+                revision=1,
+            )
+            session.add(pool)
+            await session.flush()
+            await _set_members(session, pool.id, wanted.device_ids)
+            _tell(
+                transaction, caller, "pool.created", pool.id, pool.name, now, wanted.model_dump(), kind="pool"
+            )
+            return await _pool_out(session, pool)
+
+    async def edit_pool(self, caller: Caller, pool_id: str, wanted: PoolIn, revision: int) -> PoolOut:
+        """Replace a pool's name, description and members; raise `PreconditionFailed` where it was changed meanwhile."""
+        caller.require(Permission.DEVICE_MANAGE)
+        now = self._clock.now()
+        async with self._database.write() as transaction:
+            session = transaction.session
+            pool = await _pool(session, pool_id)
+            if pool.revision != revision:
+                raise PreconditionFailed(
+                    "Someone changed this pool since you read it; read it again and repeat your change."
+                )
+            await _check_name_is_free(session, DevicePool, wanted.name, pool.id)
+            pool.name, pool.description = wanted.name, wanted.description
+            pool.revision, pool.updated_at = pool.revision + 1, now
+            await _set_members(session, pool.id, wanted.device_ids)
+            _tell(
+                transaction, caller, "pool.edited", pool.id, pool.name, now, wanted.model_dump(), kind="pool"
+            )
+            transaction.wake(_DISPATCH_TOPIC)
+            return await _pool_out(session, pool)
+
+    async def delete_pool(self, caller: Caller, pool_id: str) -> None:
+        """Remove a pool; runs that wait for it wait on until they are cancelled."""
+        caller.require(Permission.DEVICE_MANAGE)
+        async with self._database.write() as transaction:
+            pool = await _pool(transaction.session, pool_id)
+            await transaction.session.execute(delete(PoolMember).where(PoolMember.pool_id == pool.id))
+            await transaction.session.delete(pool)
+            _tell(transaction, caller, "pool.deleted", pool.id, pool.name, self._clock.now(), {}, kind="pool")
+
+
+async def _device(session: AsyncSession, reference: str) -> Device:
+    device = await session.scalar(select(Device).where((Device.id == reference) | (Device.name == reference)))
+    if device is None:
+        raise DeviceNotFound(f"There is no device '{reference}'.")
+    return device
+
+
+async def _pool(session: AsyncSession, reference: str) -> DevicePool:
+    pool = await session.scalar(
+        select(DevicePool).where((DevicePool.id == reference) | (DevicePool.name == reference))
+    )
+    if pool is None:
+        raise PoolNotFound(f"There is no device pool '{reference}'.")
+    return pool
+
+
+async def _pool_out(session: AsyncSession, pool: DevicePool) -> PoolOut:
+    members = await session.scalars(
+        select(PoolMember.device_id).where(PoolMember.pool_id == pool.id).order_by(PoolMember.device_id)
+    )
+    return PoolOut(
+        id=pool.id,
+        name=pool.name,
+        description=pool.description,
+        device_ids=list(members),
+        revision=pool.revision,
+    )
+
+
+async def _set_members(session: AsyncSession, pool_id: str, device_ids: Sequence[str]) -> None:
+    known = set(await session.scalars(select(Device.id).where(Device.id.in_(device_ids))))
+    unknown = [device_id for device_id in device_ids if device_id not in known]
+    if unknown:
+        raise Invalid(
+            f"There is no device '{unknown[0]}'.",
+            fields=(FieldError("/device_ids", f"unknown: {unknown[0]}"),),
+        )
+    await session.execute(delete(PoolMember).where(PoolMember.pool_id == pool_id))
+    session.add_all(PoolMember(pool_id=pool_id, device_id=device_id) for device_id in known)
+    await session.flush()
+
+
+async def _check_name_is_free(
+    session: AsyncSession, table: type[Device] | type[DevicePool], name: str, own_id: str
+) -> None:
+    if await session.scalar(select(table.id).where(table.name == name, table.id != own_id)) is not None:
+        raise NameTaken(
+            f"The name '{name}' is taken; choose another.", fields=(FieldError("/name", "is taken"),)
+        )
+
+
+def _tell(
+    transaction: Transaction, caller: Caller, action: str, target_id: str, name: str, now: datetime, detail: dict[str, Any], *, kind: str = "device"
+) -> None:  # fmt: skip
+    audit.record(
+        transaction,
+        time=now,
+        actor=caller.actor,
+        action=action,
+        target_kind=kind,
+        target_id=target_id,
+        target_name=name,
+        detail=detail,
+    )
+    outbox.emit(transaction, time=now, kind=action, subject=target_id, data={"name": name})

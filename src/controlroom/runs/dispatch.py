@@ -1,0 +1,194 @@
+"""The dispatcher: pairs waiting runs with devices and writes the attempts, all of one round in one transaction.
+
+Any node may do it; on PostgreSQL an advisory lock lets one at a time, on SQLite there is one writer anyhow.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from controlroom.bots.models import Bot
+from controlroom.devices.models import Device, DeviceMode, PoolMember
+from controlroom.foundation.bus import Bus
+from controlroom.foundation.clock import Clock
+from controlroom.foundation.database import Database, Transaction
+from controlroom.foundation.errors import ControlRoomError
+from controlroom.foundation.ids import new_id
+from controlroom.foundation.settings import Settings
+from controlroom.foundation.telemetry import logger
+from controlroom.runs.matching import Board, OpenDevice, Pairing, WaitingRun, match
+from controlroom.runs.models import Attempt, Run
+from controlroom.runs.states import ACTIVE, State
+from controlroom.runs.transitions import DISPATCH_TOPIC, device_topic, move_run
+
+_WINDOW = 200
+_MOST_WINDOWS = 25
+_LOCK = 7_203_003  # any number that no other advisory lock of ours uses
+PRESENCE_HEARTBEATS = 3
+"""A device counts as present this many heartbeats after its last word."""
+
+log = logger("runs.dispatch")
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Assigns waiting runs whenever something that matters has changed."""
+
+    database: Database
+    bus: Bus
+    clock: Clock
+    settings: Settings
+
+    async def run_forever(self) -> None:
+        """Assign runs until cancelled; a database that is away for a while only delays it."""
+        async with self.bus.subscribe(DISPATCH_TOPIC) as subscription:
+            while True:
+                wait_seconds = self.settings.sweep_seconds
+                try:
+                    await self.assign_all()
+                    wait_seconds = await self._seconds_until_next()
+                except ControlRoomError as error:
+                    log.warning("dispatch.delayed", reason=error.detail)
+                await subscription.wait(wait_seconds)
+
+    async def assign_all(self) -> int:
+        """Assign what can be assigned now; return how many runs that were."""
+        assigned = 0
+        while await self._is_something_due():
+            count = await self.assign_round()
+            assigned += count
+            if count == 0:
+                break
+        return assigned
+
+    async def assign_round(self) -> int:
+        """Assign runs until the devices are full or every waiting run was looked at once."""
+        now = self.clock.now()
+        async with self.database.write() as transaction:
+            session = transaction.session
+            if session.get_bind().dialect.name == "postgresql":
+                await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            board = await read_board(session, now, self.settings)
+            pairings: list[Pairing] = []
+            for window in range(_MOST_WINDOWS):
+                if board.is_full:
+                    break
+                waiting = await _waiting_runs(session, now, offset=window * _WINDOW)
+                pairings += match(waiting, board)
+                if len(waiting) < _WINDOW:
+                    break
+            await self._write_attempts(transaction, pairings, board, now)
+        return len(pairings)
+
+    async def _write_attempts(
+        self, transaction: Transaction, pairings: Sequence[Pairing], board: Board, now: datetime
+    ) -> None:
+        devices = {device.id: device for device in board.devices}
+        found = await transaction.session.scalars(
+            select(Run).where(Run.id.in_([pairing.run_id for pairing in pairings]))
+        )
+        runs = {run.id: run for run in found}
+        for pairing in pairings:
+            run, device = runs[pairing.run_id], devices[pairing.device_id]
+            attempt = _new_attempt(run, device, now, lease_seconds=self.settings.lease_seconds)
+            transaction.session.add(attempt)
+            run.attempt_count, run.attempt_id = attempt.number, attempt.id
+            run.device_id, run.device_name = device.id, device.name
+            move_run(
+                transaction,
+                run,
+                State.ASSIGNED,
+                now=now,
+                message=f"To {device.name}.",
+                detail={"device_id": device.id},
+            )
+            transaction.wake(device_topic(device.id))
+
+    async def _is_something_due(self) -> bool:
+        async with self.database.read() as session:
+            due = select(Run.id).where(Run.state == State.QUEUED, Run.not_before <= self.clock.now()).limit(1)
+            return await session.scalar(due) is not None
+
+    async def _seconds_until_next(self) -> float:
+        now = self.clock.now()
+        async with self.database.read() as session:
+            later = select(func.min(Run.not_before)).where(Run.state == State.QUEUED, Run.not_before > now)
+            moment: datetime | None = await session.scalar(later)
+        if moment is None:
+            return self.settings.sweep_seconds
+        return min(self.settings.sweep_seconds, max(0.01, (moment - now).total_seconds()))
+
+
+def _new_attempt(run: Run, device: OpenDevice, now: datetime, *, lease_seconds: float) -> Attempt:
+    return Attempt(
+        id=new_id("att"),
+        run_id=run.id,
+        number=run.attempt_count + 1,
+        bot_id=run.bot_id,
+        device_id=device.id,
+        device_name=device.name,
+        state=State.ASSIGNED,
+        assigned_at=now,
+        lease_expires_at=now + timedelta(seconds=lease_seconds),
+        outputs={},
+        usage={},
+    )
+
+
+async def read_board(session: AsyncSession, now: datetime, settings: Settings) -> Board:
+    """Read which devices take work at the moment and how many runs each bot has."""
+    present_since = now - timedelta(seconds=settings.heartbeat_seconds * PRESENCE_HEARTBEATS)
+    devices = await session.execute(
+        select(Device.id, Device.name, Device.labels, Device.slots).where(
+            Device.mode == DeviceMode.ACTIVE,
+            Device.connected_at.is_not(None),
+            Device.seen_at >= present_since,
+        )
+    )
+    active = await session.execute(
+        select(Attempt.device_id, Attempt.bot_id, func.count())
+        .where(Attempt.state.in_(ACTIVE))
+        .group_by(Attempt.device_id, Attempt.bot_id)
+    )
+    taken: Counter[str] = Counter()
+    by_bot: Counter[str] = Counter()
+    for device_id, bot_id, count in active:
+        taken[device_id] += count
+        by_bot[bot_id] += count
+    pools: dict[str, set[str]] = {}
+    for device_id, pool_id in await session.execute(select(PoolMember.device_id, PoolMember.pool_id)):
+        pools.setdefault(device_id, set()).add(pool_id)
+    open_devices = [
+        OpenDevice(id_, name, frozenset(labels), frozenset(pools.get(id_, ())), slots, slots - taken[id_])
+        for id_, name, labels, slots in devices
+    ]
+    return Board(open_devices, by_bot)
+
+
+_WAITING = (
+    select(Run.id, Run.bot_id, Bot.most_at_once, Run.labels, Run.target_device_id, Run.target_pool_id)
+    .join(Bot, Bot.id == Run.bot_id)
+    .where(Run.state == State.QUEUED)
+    .order_by(Run.priority.desc(), Run.queued_at, Run.id)
+)
+
+
+async def _waiting_runs(session: AsyncSession, now: datetime, *, offset: int) -> list[WaitingRun]:
+    rows = await session.execute(_WAITING.where(Run.not_before <= now).offset(offset).limit(_WINDOW))
+    return [waiting_run(*row) for row in rows]
+
+
+def waiting_run(
+    run_id: str,
+    bot_id: str,
+    most_at_once: int | None,
+    labels: Sequence[str],
+    device_id: str | None,
+    pool_id: str | None,
+) -> WaitingRun:
+    """Make a waiting run of its columns."""
+    return WaitingRun(run_id, bot_id, most_at_once, frozenset(labels), device_id, pool_id)

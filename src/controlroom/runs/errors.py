@@ -1,0 +1,39 @@
+"""What can be wrong with a request about runs."""
+
+from controlroom.foundation.errors import Conflict, Forbidden, Invalid, NotFound
+
+
+class RunNotFound(NotFound):
+    """There is no run, attempt or artifact of this id."""
+
+    code = "run_not_found"
+
+
+class UnknownTarget(Invalid):
+    """The device or pool that a run is meant for does not exist."""
+
+    code = "unknown_target"
+
+
+class UnknownTask(Invalid):
+    """The bot version has no task of this name."""
+
+    code = "unknown_task"
+
+
+class IdempotencyKeyReused(Conflict):
+    """The same key came before with another request."""
+
+    code = "idempotency_key_reused"
+
+
+class RunHasEnded(Conflict):
+    """The run has ended, and what has ended never changes again."""
+
+    code = "run_has_ended"
+
+
+class AttemptForbidden(Forbidden):
+    """A device asks for an attempt that is not its own, or shows a token that does not count."""
+
+    code = "attempt_forbidden"

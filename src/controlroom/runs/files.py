@@ -1,0 +1,75 @@
+"""Files of an attempt, as its runner may read and write them: only its own, only with its token."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from controlroom.bots.models import BotVersion
+from controlroom.foundation.blobs import BlobStore
+from controlroom.foundation.clock import Clock
+from controlroom.foundation.database import Database
+from controlroom.foundation.errors import TooLarge
+from controlroom.foundation.settings import Settings
+from controlroom.runs.errors import AttemptForbidden
+from controlroom.runs.models import Attempt, Run, UploadedBlob
+from controlroom.runs.tokens import AttemptTokens
+
+_MEGABYTE = 1024 * 1024
+_MOST_FILES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFiles:
+    """The package and the artifacts of attempts."""
+
+    database: Database
+    blobs: BlobStore
+    clock: Clock
+    settings: Settings
+    tokens: AttemptTokens
+
+    async def package(self, device_id: str, attempt_id: str, token: str) -> tuple[Path, str]:
+        """Return the package's path and hash; raise `AttemptForbidden` where it is not this device's attempt."""
+        async with self.database.read() as session:
+            await self._check(session, device_id, attempt_id, token)
+            query = (
+                select(BotVersion.sha256)
+                .join(Run, Run.version_id == BotVersion.id)
+                .join(Attempt, Attempt.run_id == Run.id)
+                .where(Attempt.id == attempt_id)
+            )
+            sha256 = (await session.execute(query)).scalar_one()
+        return await self.blobs.verified_path(sha256), sha256
+
+    async def store_artifact(
+        self, device_id: str, attempt_id: str, token: str, sha256: str, content: AsyncIterator[bytes]
+    ) -> None:
+        """Store an artifact's content; raise `TooLarge` past the limits of an artifact or an attempt."""
+        limit = self.settings.artifact_limit_mb * _MEGABYTE
+        async with self.database.read() as session:
+            await self._check(session, device_id, attempt_id, token)
+            used = select(func.count(), func.coalesce(func.sum(UploadedBlob.size_bytes), 0))
+            count, size = (await session.execute(used.where(UploadedBlob.attempt_id == attempt_id))).one()
+        if count >= _MOST_FILES or size >= limit:
+            raise TooLarge(
+                f"An attempt may leave {_MOST_FILES:,} artifacts of {self.settings.artifact_limit_mb} MB together."
+            )
+        stored = await self.blobs.put(content, limit_bytes=limit - size, expected_sha256=sha256)
+        async with self.database.write() as transaction:
+            if await transaction.session.get(UploadedBlob, (attempt_id, sha256)) is None:
+                transaction.session.add(
+                    UploadedBlob(
+                        attempt_id=attempt_id,
+                        sha256=sha256,
+                        size_bytes=stored.size_bytes,
+                        uploaded_at=self.clock.now(),
+                    )
+                )
+
+    async def _check(self, session: AsyncSession, device_id: str, attempt_id: str, token: str) -> None:
+        owner = await session.scalar(select(Attempt.device_id).where(Attempt.id == attempt_id))
+        if owner != device_id or not self.tokens.is_valid(attempt_id, token):
+            raise AttemptForbidden("This attempt is not this device's, or its token does not count.")

@@ -1,0 +1,108 @@
+"""Which waiting run goes to which device, and why a run waits. Decided by values alone."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingRun:
+    """A run that could start now, as far as time goes."""
+
+    id: str
+    bot_id: str
+    bot_most_at_once: int | None
+    labels: frozenset[str]
+    device_id: str | None = None
+    pool_id: str | None = None
+
+
+@dataclass(slots=True)
+class OpenDevice:
+    """A connected device that takes work. ``free`` is how many slots are left."""
+
+    id: str
+    name: str
+    labels: frozenset[str]
+    pools: frozenset[str]
+    slots: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """A run and the device it goes to."""
+
+    run_id: str
+    device_id: str
+
+
+@dataclass(slots=True)
+class Board:
+    """What matching needs to know: the devices that take work and how many runs each bot has at the moment."""
+
+    devices: Sequence[OpenDevice]
+    active_by_bot: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether no device has a free slot."""
+        return all(device.free <= 0 for device in self.devices)
+
+
+def match(runs: Iterable[WaitingRun], board: Board) -> list[Pairing]:
+    """Pair runs, in their order, with devices; the board is updated as it fills.
+
+    Of the devices that fit, the one with the largest share of free slots is taken, then the one with the fewest
+    labels, so that special machines stay free for those who need them.
+    """
+    pairings: list[Pairing] = []
+    for run in runs:
+        if board.is_full:
+            break
+        if _bot_is_full(run, board.active_by_bot):
+            continue
+        fitting = [device for device in board.devices if device.free > 0 and _fits(run, device)]
+        if not fitting:
+            continue
+        chosen = max(fitting, key=lambda device: (device.free / device.slots, -len(device.labels), device.id))
+        chosen.free -= 1
+        board.active_by_bot[run.bot_id] += 1
+        pairings.append(Pairing(run.id, chosen.id))
+    return pairings
+
+
+def explain_wait(run: WaitingRun, board: Board, names: Mapping[str, str]) -> str:
+    """Say in one sentence why a run is not assigned. ``names`` gives the names of devices and pools by id."""
+    if _bot_is_full(run, board.active_by_bot):
+        return f"{run.bot_most_at_once} run(s) of this bot are allowed at once, and as many are active."
+    if run.device_id is not None and all(device.id != run.device_id for device in board.devices):
+        return f"It is meant for device '{names.get(run.device_id, run.device_id)}', which is not connected or takes no work."
+    in_pool = [device for device in board.devices if run.pool_id is None or run.pool_id in device.pools]
+    if not in_pool and run.pool_id is not None:
+        return f"No device of pool '{names.get(run.pool_id, run.pool_id)}' is connected."
+    if not board.devices:
+        return "No device is connected."
+    missing = [label for label in sorted(run.labels) if all(label not in device.labels for device in in_pool)]
+    if missing:
+        return f"It needs label '{missing[0]}': no connected device has it."
+    fitting = [device for device in board.devices if _fits(run, device)]
+    if not fitting:
+        return (
+            f"It needs the labels {', '.join(sorted(run.labels))} together: no connected device has them all."
+        )
+    if all(device.free <= 0 for device in fitting):
+        return f"All {sum(device.slots for device in fitting)} slot(s) of the {len(fitting)} device(s) that fit are taken."
+    return "It is about to be assigned."
+
+
+def _bot_is_full(run: WaitingRun, active_by_bot: Mapping[str, int]) -> bool:
+    return run.bot_most_at_once is not None and active_by_bot.get(run.bot_id, 0) >= run.bot_most_at_once
+
+
+def _fits(run: WaitingRun, device: OpenDevice) -> bool:
+    return (
+        (run.device_id is None or run.device_id == device.id)
+        and (run.pool_id is None or run.pool_id in device.pools)
+        and run.labels <= device.labels
+    )

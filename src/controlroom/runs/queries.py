@@ -1,0 +1,133 @@
+"""Reading runs: the list's grammar, one run with its story, what it waits for."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import String, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from controlroom.bots.models import Bot
+from controlroom.devices.models import Device, DevicePool
+from controlroom.foundation.paging import Field, Grammar, Kind
+from controlroom.foundation.settings import Settings
+from controlroom.runs.dispatch import read_board, waiting_run
+from controlroom.runs.errors import RunNotFound
+from controlroom.runs.matching import explain_wait
+from controlroom.runs.models import Artifact, Attempt, Run, RunHistory
+from controlroom.runs.schemas import AttemptOut, HistoryOut, RunDetailOut, RunOut
+from controlroom.runs.states import ENDED, State
+
+_MOST_HISTORY = 500
+_OVERVIEW_HOURS = 24
+_LIVE = [state for state in State if state not in ENDED]
+
+GRAMMAR = Grammar(
+    fields={
+        "state": Field(Run.state, Kind.CHOICE, tuple(State)),
+        "bot": Field(Run.bot_name, matches=lambda value: (Run.bot_name == value) | (Run.bot_id == value)),
+        "device": Field(
+            Run.device_name, matches=lambda value: (Run.device_name == value) | (Run.device_id == value)
+        ),
+        "by": Field(Run.requested_by),
+        "label": Field(
+            Run.labels, matches=lambda value: cast(Run.labels, String).contains(f'"{value}"', autoescape=True)
+        ),
+        "created": Field(Run.created_at, Kind.MOMENT, sortable=True),
+        "ended": Field(Run.ended_at, Kind.MOMENT),
+        "priority": Field(Run.priority, Kind.NUMBER),
+        "version": Field(Run.version_number, Kind.NUMBER),
+        "repeats": Field(Run.repeats_run_id),
+    },
+    key=Run.id,
+    text=(Run.bot_name, Run.requested_by, Run.reason, Run.message, Run.id),
+)
+
+
+async def find_run(session: AsyncSession, run_id: str) -> Run:
+    """Return a run; raise `RunNotFound`."""
+    run = await session.get(Run, run_id)
+    if run is None:
+        raise RunNotFound(f"There is no run '{run_id}'.")
+    return run
+
+
+async def find_attempt(session: AsyncSession, attempt_id: str) -> Attempt:
+    """Return an attempt; raise `RunNotFound`."""
+    attempt = await session.get(Attempt, attempt_id)
+    if attempt is None:
+        raise RunNotFound(f"There is no attempt '{attempt_id}'.")
+    return attempt
+
+
+async def find_artifact(session: AsyncSession, artifact_id: str) -> Artifact:
+    """Return an artifact; raise `RunNotFound`."""
+    artifact = await session.get(Artifact, artifact_id)
+    if artifact is None:
+        raise RunNotFound(f"There is no artifact '{artifact_id}'.")
+    return artifact
+
+
+async def attempts_of(session: AsyncSession, run_id: str) -> Sequence[Attempt]:
+    """Return a run's attempts, first to last."""
+    return (
+        await session.scalars(select(Attempt).where(Attempt.run_id == run_id).order_by(Attempt.number))
+    ).all()
+
+
+async def run_detail(session: AsyncSession, run: Run, now: datetime, settings: Settings) -> RunDetailOut:
+    """Return a run with its attempts, its newest history, and why it waits."""
+    newest = (
+        select(RunHistory)
+        .where(RunHistory.run_id == run.id)
+        .order_by(RunHistory.id.desc())
+        .limit(_MOST_HISTORY)
+    )
+    history = (await session.scalars(newest)).all()
+    base = RunOut.model_validate(run)
+    return RunDetailOut(
+        **base.model_dump(),
+        attempts=[AttemptOut.model_validate(attempt) for attempt in await attempts_of(session, run.id)],
+        history=[HistoryOut.model_validate(row) for row in reversed(history)],
+        waiting_because=await _why_it_waits(session, run, now, settings),
+    )
+
+
+async def _why_it_waits(session: AsyncSession, run: Run, now: datetime, settings: Settings) -> str:
+    if run.state is not State.QUEUED:
+        return ""
+    if run.not_before > now:
+        return f"It is tried again at {run.not_before:%H:%M:%S} UTC."
+    most_at_once = await session.scalar(select(Bot.most_at_once).where(Bot.id == run.bot_id))
+    waiting = waiting_run(
+        run.id, run.bot_id, most_at_once, run.labels, run.target_device_id, run.target_pool_id
+    )
+    return explain_wait(waiting, await read_board(session, now, settings), await _names(session, run))
+
+
+async def _names(session: AsyncSession, run: Run) -> dict[str, str]:
+    names: dict[str, str] = {}
+    if run.target_device_id is not None:
+        names[run.target_device_id] = (
+            await session.scalar(select(Device.name).where(Device.id == run.target_device_id)) or ""
+        )
+    if run.target_pool_id is not None:
+        names[run.target_pool_id] = (
+            await session.scalar(select(DevicePool.name).where(DevicePool.id == run.target_pool_id)) or ""
+        )
+    return names
+
+
+async def count_by_state(session: AsyncSession, now: datetime) -> Mapping[State, int]:
+    """Count the runs that live and those that ended in the last day."""
+    since = now - timedelta(hours=_OVERVIEW_HOURS)
+    live = select(Run.state, func.count()).where(Run.state.in_(_LIVE)).group_by(Run.state)
+    ended = (
+        select(Run.state, func.count())
+        .where(Run.state.in_(ENDED), Run.created_at >= since)
+        .group_by(Run.state)
+    )
+    counts = dict.fromkeys(State, 0)
+    for query in (live, ended):
+        for state, count in await session.execute(query):
+            counts[State(state)] = count
+    return counts

@@ -1,0 +1,141 @@
+"""Asking for a run: the rights, the bot's version, the inputs and the target are checked, then all is written at once."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from controlroom.bots.inputs import check_inputs
+from controlroom.bots.manifest import Manifest, RetryPolicy
+from controlroom.bots.models import Bot, BotVersion
+from controlroom.devices.models import Device, DeviceMode, DevicePool
+from controlroom.foundation.database import Transaction
+from controlroom.foundation.errors import FieldError
+from controlroom.foundation.ids import new_id
+from controlroom.identity.caller import Caller
+from controlroom.runs.errors import IdempotencyKeyReused, UnknownTarget, UnknownTask
+from controlroom.runs.models import Run
+from controlroom.runs.schemas import RunIn
+from controlroom.runs.states import State
+from controlroom.runs.transitions import DISPATCH_TOPIC, announce
+
+
+async def existing_run(session: AsyncSession, caller: Caller, wanted: RunIn) -> Run | None:
+    """Return the run that the same request with the same idempotency key made before.
+
+    Raises `IdempotencyKeyReused` where the key came with other inputs or another bot.
+    """
+    if wanted.idempotency_key is None:
+        return None
+    found = await session.scalar(
+        select(Run).where(
+            Run.requested_by_id == caller.user_id, Run.idempotency_key == wanted.idempotency_key
+        )
+    )
+    if found is not None and not _is_same(found, wanted):
+        raise IdempotencyKeyReused(
+            f"The idempotency key '{wanted.idempotency_key}' came before with another request, for run {found.id}; use a new key."
+        )
+    return found
+
+
+def _is_same(run: Run, wanted: RunIn) -> bool:
+    same_bot = wanted.bot in (run.bot_id, run.bot_name) and wanted.version in (None, run.version_number)
+    return same_bot and wanted.inputs.items() <= run.inputs.items()
+
+
+async def add_run(
+    transaction: Transaction,
+    caller: Caller,
+    wanted: RunIn,
+    version: tuple[Bot, BotVersion, Manifest],
+    *,
+    now: datetime,
+    repeats_run_id: str | None = None,
+) -> Run:
+    """Write a queued run with its history, audit entry and event; raise `Invalid` that names each field that cannot stand."""
+    bot, bot_version, manifest = version
+    session = transaction.session
+    inputs = await asyncio.to_thread(check_inputs, manifest.inputs, wanted.inputs)
+    run = Run(
+        id=new_id("run"),
+        bot_id=bot.id,
+        bot_name=bot.name,
+        version_id=bot_version.id,
+        version_number=bot_version.number,
+        task=_task(manifest, wanted.task),
+        state=State.QUEUED,
+        state_since=now,
+        priority=wanted.priority,
+        inputs=inputs,
+        outputs={},
+        requested_by_id=caller.user_id,
+        requested_by=caller.user_name,
+        reason=wanted.reason,
+        idempotency_key=wanted.idempotency_key,
+        target_device_id=await _device_id(session, wanted.device),
+        target_pool_id=await _pool_id(session, wanted.pool),
+        labels=sorted({*manifest.labels, *wanted.labels}),
+        timeout_seconds=wanted.timeout_seconds
+        if wanted.timeout_seconds is not None
+        else manifest.limits.timeout_seconds,
+        retry=_retry(manifest, wanted),
+        attempt_count=0,
+        created_at=now,
+        queued_at=now,
+        not_before=now,
+        cancel_requested_by="",
+        message="",
+        repeats_run_id=repeats_run_id,
+    )
+    session.add(run)
+    announce(
+        transaction,
+        run,
+        now=now,
+        actor=caller.actor,
+        message=wanted.reason,
+        detail={"version": bot_version.number},
+    )
+    transaction.wake(DISPATCH_TOPIC)
+    return run
+
+
+def _task(manifest: Manifest, wanted: str) -> str:
+    names = [task.name for task in manifest.tasks]
+    if not wanted:
+        return manifest.default_task
+    if wanted not in names:
+        message = f"The bot has no task '{wanted}'; it has {', '.join(names)}."
+        raise UnknownTask(message, fields=(FieldError("/task", message),))
+    return wanted
+
+
+def _retry(manifest: Manifest, wanted: RunIn) -> dict[str, Any]:
+    policy = manifest.retry if wanted.retry is None else RetryPolicy(**wanted.retry.model_dump())
+    return msgspec.structs.asdict(policy)
+
+
+async def _device_id(session: AsyncSession, reference: str | None) -> str | None:
+    if reference is None:
+        return None
+    device = await session.scalar(select(Device).where((Device.id == reference) | (Device.name == reference)))
+    if device is None or device.mode is DeviceMode.REVOKED:
+        message = f"There is no device '{reference}' that could take a run."
+        raise UnknownTarget(message, fields=(FieldError("/device", message),))
+    return device.id
+
+
+async def _pool_id(session: AsyncSession, reference: str | None) -> str | None:
+    if reference is None:
+        return None
+    pool = await session.scalar(
+        select(DevicePool.id).where((DevicePool.id == reference) | (DevicePool.name == reference))
+    )
+    if pool is None:
+        message = f"There is no device pool '{reference}'."
+        raise UnknownTarget(message, fields=(FieldError("/pool", message),))
+    return pool

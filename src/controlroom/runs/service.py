@@ -1,0 +1,169 @@
+"""What people and programs can do with runs. Rights are checked here, for the API and the pages alike."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+
+from sqlalchemy import select
+
+from controlroom.bots.lookup import version_for_run
+from controlroom.foundation.blobs import BlobStore
+from controlroom.foundation.clock import Clock
+from controlroom.foundation.database import Database, Transaction
+from controlroom.foundation.errors import ControlRoomError
+from controlroom.foundation.paging import Page, PageRequest, fetch_page
+from controlroom.foundation.settings import Settings
+from controlroom.identity.caller import Caller
+from controlroom.identity.permissions import Permission
+from controlroom.runs import control, queries
+from controlroom.runs.log import LogQuery, read_log
+from controlroom.runs.models import Artifact, Attempt, Run
+from controlroom.runs.request import add_run, existing_run
+from controlroom.runs.schemas import BulkResult, LogOut, RepeatIn, RetryIn, RunDetailOut, RunIn
+from controlroom.runs.states import State
+
+Change = Callable[[Caller, str], Awaitable[Run]]
+
+
+class RunService:
+    """Requests, controls and reads runs, as ``app.state.runs``."""
+
+    def __init__(self, database: Database, blobs: BlobStore, clock: Clock, settings: Settings) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
+        self._settings = settings
+
+    async def request(self, caller: Caller, wanted: RunIn) -> tuple[Run, bool]:
+        """Ask for a run; return it and whether it is new, or was made before by the same idempotency key."""
+        caller.require(Permission.RUN_REQUEST)
+        async with self._database.write() as transaction:
+            found = await existing_run(transaction.session, caller, wanted)
+            if found is not None:
+                return found, False
+            version = await version_for_run(transaction.session, wanted.bot, wanted.version)
+            return await add_run(transaction, caller, wanted, version, now=self._clock.now()), True
+
+    async def repeat(self, caller: Caller, run_id: str, wanted: RepeatIn) -> Run:
+        """Ask for the same again, with the same version and target, and with other inputs where they are given."""
+        caller.require(Permission.RUN_REQUEST)
+        async with self._database.write() as transaction:
+            before = await queries.find_run(transaction.session, run_id)
+            again = RunIn(
+                bot=before.bot_id,
+                version=before.version_number,
+                task=before.task,
+                inputs=before.inputs if wanted.inputs is None else wanted.inputs,
+                device=before.target_device_id,
+                pool=before.target_pool_id,
+                labels=before.labels,
+                priority=before.priority,
+                timeout_seconds=before.timeout_seconds or None,
+                retry=RetryIn(**before.retry),
+                reason=wanted.reason or f"Repeats {before.id}.",
+            )
+            version = await version_for_run(transaction.session, again.bot, again.version)
+            return await add_run(
+                transaction, caller, again, version, now=self._clock.now(), repeats_run_id=before.id
+            )
+
+    async def cancel(self, caller: Caller, run_id: str, reason: str = "") -> Run:
+        """Cancel a run: at once while it waits, through its runner once it is active."""
+        caller.require(Permission.RUN_CONTROL)
+        async with self._database.write() as transaction:
+            run = await self._locked(transaction, run_id)
+            await control.cancel_run(transaction, run, caller, reason, now=self._clock.now())
+            return run
+
+    async def pause(self, caller: Caller, run_id: str) -> Run:
+        """Halt a running bot."""
+        caller.require(Permission.RUN_CONTROL)
+        async with self._database.write() as transaction:
+            run = await self._locked(transaction, run_id)
+            await control.pause_run(transaction, run, caller, now=self._clock.now())
+            return run
+
+    async def resume(self, caller: Caller, run_id: str) -> Run:
+        """Let a paused bot go on."""
+        caller.require(Permission.RUN_CONTROL)
+        async with self._database.write() as transaction:
+            run = await self._locked(transaction, run_id)
+            await control.resume_run(transaction, run, caller, now=self._clock.now())
+            return run
+
+    async def each(self, caller: Caller, run_ids: Sequence[str], change: Change) -> list[BulkResult]:
+        """Do one thing to many runs, each in a transaction of its own, and say what became of each."""
+        results: list[BulkResult] = []
+        for run_id in run_ids:
+            try:
+                run = await change(caller, run_id)
+                results.append(BulkResult(id=run.id, done=True))
+            except ControlRoomError as error:
+                results.append(BulkResult(id=run_id, done=False, message=error.detail))
+        return results
+
+    async def list(self, caller: Caller, request: PageRequest) -> Page[Run]:
+        """Return a page of runs, newest first unless asked otherwise."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            return await fetch_page(session, select(Run), queries.GRAMMAR, request)
+
+    async def get(self, caller: Caller, run_id: str) -> Run:
+        """Return a run."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            return await queries.find_run(session, run_id)
+
+    async def detail(self, caller: Caller, run_id: str) -> RunDetailOut:
+        """Return a run with its attempts and history, and why it waits."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            run = await queries.find_run(session, run_id)
+            return await queries.run_detail(session, run, self._clock.now(), self._settings)
+
+    async def attempts(self, caller: Caller, run_id: str) -> Sequence[Attempt]:
+        """Return a run's attempts, first to last."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            await queries.find_run(session, run_id)
+            return await queries.attempts_of(session, run_id)
+
+    async def attempt(self, caller: Caller, attempt_id: str) -> Attempt:
+        """Return one attempt."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            return await queries.find_attempt(session, attempt_id)
+
+    async def log(self, caller: Caller, attempt_id: str, query: LogQuery) -> LogOut:
+        """Return a stretch of an attempt's log."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            return await read_log(session, await queries.find_attempt(session, attempt_id), query)
+
+    async def artifacts(self, caller: Caller, run_id: str) -> Sequence[Artifact]:
+        """Return the files that a run's attempts left."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            await queries.find_run(session, run_id)
+            query = (
+                select(Artifact).where(Artifact.run_id == run_id).order_by(Artifact.created_at, Artifact.name)
+            )
+            return (await session.scalars(query)).all()
+
+    async def artifact_file(self, caller: Caller, artifact_id: str) -> tuple[Artifact, Path]:
+        """Return an artifact and where its content lies, after checking that it is unharmed."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            artifact = await queries.find_artifact(session, artifact_id)
+        return artifact, await self._blobs.verified_path(artifact.sha256)
+
+    async def overview(self, caller: Caller) -> Mapping[State, int]:
+        """Count the runs that live, and those of the last day that ended, by state."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            return await queries.count_by_state(session, self._clock.now())
+
+    @staticmethod
+    async def _locked(transaction: Transaction, run_id: str) -> Run:
+        run = await queries.find_run(transaction.session, run_id)
+        await transaction.session.refresh(run, with_for_update=True)
+        return run
