@@ -26,6 +26,7 @@ _LOCK_LIMIT_BYTES = 2 * 1024 * 1024
 _DEEPEST_INCLUDE = 8
 _MOST_REQUIREMENTS = 2000
 _COMMENT = re.compile(r"(^|\s)#.*$")
+_CREDENTIALS = re.compile(r"//[^/@\s]*@")
 _CONDA = re.compile(r"(?:[\w.-]+::)?([A-Za-z0-9][\w.-]*)\s*(.*)")
 _CONDA_NATIVE = ("python", "uv", "pip")
 
@@ -111,19 +112,21 @@ def _option_refusal(option: str) -> str:
         return "asks for a local project; put its code into the package instead"
     if option in ("-c", "--constraint"):
         return "names a constraints file; pin the versions in the requirements themselves"
-    return f"the option {shown(option)} is not taken: which index packages come from is a setting of the Bot Runner"
+    name = shown(option.partition("=")[0])  # its value may hold a password
+    return f"the option {name} is not taken: which index packages come from is a setting of the Bot Runner"
 
 
 def requirement_text(text: str, file: str, where: str) -> str:
     """Return a requirement (PEP 508) in its plain form; raise `DeclarationInvalid`."""
+    told = shown(_CREDENTIALS.sub("//***@", text))
     try:
         requirement = Requirement(text.strip())
     except InvalidRequirement as error:
-        said = str(error).partition("\n")[0]
-        raise declaration_error(file, where, f"'{shown(text)}' is no requirement: {said}") from None
+        said = _CREDENTIALS.sub("//***@", str(error).partition("\n")[0])
+        raise declaration_error(file, where, f"'{told}' is no requirement: {said}") from None
     if requirement.url and not requirement.url.startswith(("https://", "git+https://")):
         raise declaration_error(
-            file, where, f"'{shown(text)}' is taken from an address that is not https; name a version instead"
+            file, where, f"'{told}' is taken from an address that is not https; name a version instead"
         )
     if requirement.url and "@" in requirement.url.partition("//")[2].partition("/")[0]:
         raise declaration_error(file, where, "holds a user name or password in its address; leave it out")

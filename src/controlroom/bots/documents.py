@@ -21,6 +21,9 @@ DEEPEST = 40
 MOST_NODES = 20_000
 _INTEGER_LIMIT = 2**63
 
+_CONSTRUCTION_FAULTS = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError)
+"""What PyYAML lets through where a value does not suit its tag, such as an empty ``!!int``."""
+
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
 
 
@@ -57,7 +60,7 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         where = f" (line {error.problem_mark.line + 1})" if error.problem_mark is not None else ""
         raise declaration_error(name, "", f"is not YAML: {error.problem or error.context}{where}") from None
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
+    except (yaml.YAMLError, *_CONSTRUCTION_FAULTS) as error:
         raise declaration_error(name, "", f"cannot be read as YAML: {_words(error)}") from None
     return _table({} if document is None else document, name)
 
