@@ -18,6 +18,7 @@ LARGEST_MESSAGE_BYTES = 1024 * 1024
 """A longer line would not be taken by the runner."""
 
 _INTEGER_LIMITS = (-(2**63), 2**64)
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _VARIABLE = "CONTROLROOM_CHANNEL"
 
 
@@ -32,10 +33,7 @@ class Channel:
 
     def send(self, kind: str, *values: object) -> bool:
         """Send one message; False where there is no runner to take it."""
-        line = (
-            json.dumps([kind, *values], ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-            + b"\n"
-        )
+        line = _encode([kind, *values]).encode("utf-8", "replace") + b"\n"
         with self._lock:
             descriptor = self._open()
             if descriptor < 0:

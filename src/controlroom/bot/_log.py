@@ -11,6 +11,9 @@ from controlroom.bot._say import say
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _LARGEST_FIELDS = 16_384
+_QUICK = (int, bool, type(None))
+_QUICK_LENGTH = 200
+"""Short texts and whole numbers are JSON as they are."""
 
 
 class Log:
@@ -41,6 +44,8 @@ def _write(level: str, text: str, fields: dict[str, Any]) -> None:
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    if all(type(value) in _QUICK or (type(value) is str and len(value) < _QUICK_LENGTH) for value in fields.values()):
+        return fields
     try:
         text = json.dumps(fields, default=str, allow_nan=False, skipkeys=True)
     except (TypeError, ValueError, RecursionError):

@@ -1,6 +1,7 @@
 """Attempts with real processes, from their plan to their end."""
 
 import json
+import os
 
 import msgspec
 import pytest
@@ -183,7 +184,26 @@ async def test_bot_gets_no_variable_of_the_runner_beyond_the_list(
         assert not any("secret" in line for line in trial.sink.lines())
         variables = json.loads(trial.sink.out[0])
         assert variables["NO_PROXY"] == "localhost"
-        assert variables["TMPDIR"] == str(trial.workspace / "temporary")
+        assert len(variables["TMPDIR"]) <= 50 or variables["TMPDIR"] == str(trial.workspace / "temporary")
+
+
+async def test_temporary_folder_has_a_short_name_and_goes_with_the_attempt(lab: Lab) -> None:
+    deep = Lab(lab.services, lab.folder / ("deep" * 30))
+    deep.folder.mkdir()
+
+    trial = await deep.run(
+        """
+        import os, socket, tempfile
+        print(tempfile.mkdtemp())
+        print(os.environ["TMPDIR"])
+        socket.socket(socket.AF_UNIX).bind(tempfile.mkdtemp() + "/listener-0123456789")
+        """
+    )
+
+    assert trial.sink.err == []
+    made, link = trial.sink.out
+    assert (trial.workspace / "temporary" / made.rpartition("/")[2]).is_dir()
+    assert not os.path.lexists(link)
 
 
 async def test_variables_paths_and_folder_of_the_package_hold(lab: Lab) -> None:

@@ -88,6 +88,7 @@ class AttemptExecution:
             )
         finally:
             await reporter.abandon()
+            await asyncio.to_thread(self._workspace.remove_link)
             self._over.set()
 
     async def cancel(self, grace_seconds: float, outcome: Outcome, reason: str) -> None:
@@ -105,8 +106,8 @@ class AttemptExecution:
         course, process, reporter = self._course, self._process, self._reporter
         if not course or not process or not reporter or course.clock.halted or self._switch.stop is not None:
             return
-        process.pause()
         course.clock.halt()
+        await process.pause()
         reporter.add(Paused(time.time()))
 
     async def resume(self) -> None:

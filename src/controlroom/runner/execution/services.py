@@ -59,3 +59,4 @@ async def end_leftovers(workspace: Path) -> None:
     place = Workspace.at(workspace)
     identities = await asyncio.to_thread(place.remembered_processes)
     await asyncio.to_thread(current_platform().end_processes, identities, (MARKER, str(place.root)))
+    await asyncio.to_thread(place.remove_link)

@@ -35,7 +35,7 @@ def bot_variables(
     artifacts = (
         workspace.within_package(launch.artifacts_folder) if launch.artifacts_folder else workspace.artifacts
     )
-    temporary = str(workspace.temporary)
+    temporary = str(workspace.short_temporary())
     variables |= {
         "VIRTUAL_ENV": str(environment),
         "ROBOT_ROOT": str(workspace.package),

@@ -1,10 +1,13 @@
 """The folder of one attempt and what lies where in it."""
 
 import asyncio
+import hashlib
 import json
 import os
 import shutil
 import stat
+import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -14,6 +17,8 @@ import msgspec
 from controlroom.protocol.plan import AttemptPlan
 from controlroom.runner.execution.errors import PackageUnusable
 from controlroom.runner.execution.unpack import unpack
+
+_LONGEST_TEMPORARY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,33 @@ class Workspace:
             folder.mkdir(parents=True, mode=0o700)
         self._write_private(self.inputs, msgspec.json.encode(plan.inputs))
         self._check(plan)
+
+    def short_temporary(self) -> Path:
+        """Return a short path of the temporary folder: a link in the system's own where the path itself is long.
+
+        A Unix socket's path has at most 107 bytes (unix(7)), and programs put sockets into their temporary folder.
+        """
+        if os.name == "nt" or len(os.fsencode(self.temporary)) <= _LONGEST_TEMPORARY:
+            return self.temporary
+        link = self._temporary_link
+        try:
+            if not link.is_symlink():
+                link.symlink_to(self.temporary)
+            return link if os.readlink(link) == str(self.temporary) else self.temporary
+        except OSError:
+            return self.temporary
+
+    def remove_link(self) -> None:
+        """Remove the link to the temporary folder, where there is one and it is this attempt's."""
+        link = self._temporary_link
+        with suppress(OSError):
+            if os.readlink(link) == str(self.temporary):
+                link.unlink()
+
+    @property
+    def _temporary_link(self) -> Path:
+        name = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"cr-{name}"
 
     def within_package(self, relative: str) -> Path:
         """Return a path of the package; raise `PackageUnusable` where it leads out of it."""

@@ -94,8 +94,8 @@ class BotProcess(Protocol):
         """End the whole tree; returns when it is gone."""
         ...
 
-    def pause(self) -> None:
-        """Halt every process of the tree."""
+    async def pause(self) -> None:
+        """Halt every process of the tree; returns when they stand."""
         ...
 
     def resume(self) -> None:

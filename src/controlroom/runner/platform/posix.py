@@ -21,6 +21,7 @@ _READ_BYTES = 256 * 1024
 _PIPE_BYTES = 1024 * 1024
 _SET_PIPE_SIZE = 1031
 """F_SETPIPE_SZ of Linux (fcntl(2)), which Python 3.11 names on Linux only."""
+NO_MARKER = ("", "")
 _KEEPER_LIMIT_SECONDS = 15.0
 """Longer than the keeper itself takes before it gives up on a tree."""
 
@@ -97,6 +98,10 @@ class Pipes:
         self._writing.clear()
         self._far_control.close()
 
+    def inodes(self) -> list[int]:
+        """Return the numbers that name the pipes in this machine."""
+        return [os.fstat(descriptor).st_ino for descriptor in self._reading]
+
     def sources(self) -> list[PipeSource]:
         """Return the reading ends, which are the caller's from now on."""
         sources = [PipeSource(descriptor) for descriptor in self._reading]
@@ -124,6 +129,7 @@ class KeptProcess:
         self.note = note
         self._signal_group = signal_group
         self._pipes = pipes
+        self._pipe_inodes = pipes.inodes()
         sources = pipes.sources()
         self.standard_output: ByteSource = sources[0]
         self.standard_error: ByteSource = sources[1]
@@ -170,10 +176,16 @@ class KeptProcess:
             )
         else:
             # The keeper itself was killed; the bot dies with it, what the bot had started may not.
-            await asyncio.to_thread(processes.end, self.identities(), ("", ""))
+            await asyncio.to_thread(self._end_orphans)
             facts = ExitFacts(None)
         if not self._ended.done():
             self._ended.set_result(facts)
+
+    def _end_orphans(self) -> None:
+        """End what can still be told to be the bot's: its session, and whoever holds its pipes."""
+        processes.end(self.identities(), NO_MARKER)
+        holders = processes.holders_of_pipes(self._pipe_inodes)
+        processes.end({process.pid: process.create_time() for process in holders}, NO_MARKER)
 
     async def wait(self) -> ExitFacts:
         """Return once the main process has ended and the rest of its tree with it."""
@@ -192,7 +204,7 @@ class KeptProcess:
             async with asyncio.timeout(_KEEPER_LIMIT_SECONDS):
                 await self.wait()
         except TimeoutError:
-            await asyncio.to_thread(processes.end, self.identities(), ("", ""))
+            await asyncio.to_thread(self._end_orphans)
 
     async def _tell(self, line: str) -> None:
         if self._writer is None or self._ended.done():
@@ -206,9 +218,9 @@ class KeptProcess:
             return []
         return processes.below(self._keeper.pid) if self._keeper.is_running() else []
 
-    def pause(self) -> None:
-        """Halt every process of the tree."""
-        processes.each(self._tree(), psutil.Process.suspend)
+    async def pause(self) -> None:
+        """Halt every process of the tree; returns when they stand."""
+        await processes.halt(self._tree)
 
     def resume(self) -> None:
         """Let every process of the tree go on."""

@@ -1,5 +1,6 @@
 """Process trees as psutil sees them on every system: measuring, halting, and ending what was left behind."""
 
+import asyncio
 import os
 from collections.abc import Callable, Iterable
 
@@ -10,6 +11,8 @@ from controlroom.runner.platform.contract import TreeUse
 _START_TIME_TOLERANCE_SECONDS = 0.05
 """Start times come from ticks of a hundredth of a second and are rounded on the way."""
 _ROUNDS = 50
+_HALT_ROUNDS = 200
+_HALT_ROUND_SECONDS = 0.005
 _ROUND_SECONDS = 0.2
 
 
@@ -48,6 +51,44 @@ def each(processes: Iterable[psutil.Process], action: Callable[[psutil.Process],
             action(process)
         except psutil.Error:
             continue
+
+
+async def halt(tree: Callable[[], list[psutil.Process]]) -> None:
+    """Halt a tree, asked for anew each round, since a process may fork before it stands; returns when all stand."""
+    for _ in range(_HALT_ROUNDS):
+        moving = [process for process in tree() if not _stands(process)]
+        if not moving:
+            return
+        each(moving, psutil.Process.suspend)
+        await asyncio.sleep(_HALT_ROUND_SECONDS)
+
+
+def _stands(process: psutil.Process) -> bool:
+    try:
+        return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
+
+
+def holders_of_pipes(inodes: Iterable[int]) -> list[psutil.Process]:
+    """Return the processes but this one that hold one of these pipes open, where /proc tells."""
+    wanted = {f"pipe:[{inode}]" for inode in inodes}
+    found = []
+    for process in psutil.process_iter():
+        try:
+            with os.scandir(f"/proc/{process.pid}/fd") as entries:
+                if process.pid != os.getpid() and any(_target(entry.path) in wanted for entry in entries):
+                    found.append(process)
+        except OSError:
+            continue
+    return found
+
+
+def _target(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
 
 
 def end(identities: dict[int, float], marker: tuple[str, str]) -> int:
@@ -91,6 +132,8 @@ def _is_named(process: psutil.Process, identities: dict[int, float]) -> bool:
 
 
 def _carries(process: psutil.Process, marker: tuple[str, str]) -> bool:
+    if not marker[0]:
+        return False
     try:
         return process.environ().get(marker[0]) == marker[1]
     except (psutil.Error, OSError):

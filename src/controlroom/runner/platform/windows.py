@@ -248,8 +248,8 @@ class _JobProcess:
         self._job.terminate()
         await self.wait()
 
-    def pause(self) -> None:
-        processes.each(self._job.members(), psutil.Process.suspend)
+    async def pause(self) -> None:
+        await processes.halt(self._job.members)
 
     def resume(self) -> None:
         processes.each(self._job.members(), psutil.Process.resume)

@@ -83,6 +83,8 @@ def _run_script(path: str, arguments: list[str]) -> None:
         __builtins__=builtins,
         __loader__=SourceFileLoader("__main__", path),
     )
+    if sys.version_info < (3, 14):
+        module.__dict__["__annotations__"] = {}
     sys.modules["__main__"] = module
     with io.open_code(path) as file:
         source = file.read()
