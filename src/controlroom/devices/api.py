@@ -1,0 +1,140 @@
+"""Routes of devices, pools and join tokens."""
+
+from typing import Annotated, cast
+
+from fastapi import APIRouter, Depends, Path, Request, Response, status
+
+from controlroom.devices.joining import JoinService
+from controlroom.devices.schemas import (
+    DeviceEditIn,
+    DeviceOut,
+    JoinTokenIn,
+    JoinTokenOut,
+    NewJoinTokenOut,
+    PoolIn,
+    PoolOut,
+)
+from controlroom.devices.service import DeviceService
+from controlroom.foundation.http import PROBLEMS, PageOut, PageQuery, require_match, set_etag
+from controlroom.identity.access import permitted
+from controlroom.identity.caller import Caller
+from controlroom.identity.permissions import Permission
+
+router = APIRouter(prefix="/api/v1", tags=["devices"], responses=PROBLEMS)
+
+
+def device_service(request: Request) -> DeviceService:
+    """Return the service that the server put into ``app.state.devices``."""
+    return cast("DeviceService", request.app.state.devices)
+
+
+def join_service(request: Request) -> JoinService:
+    """Return the service that the server put into ``app.state.joining``."""
+    return cast("JoinService", request.app.state.joining)
+
+
+Devices = Annotated[DeviceService, Depends(device_service)]
+Joining = Annotated[JoinService, Depends(join_service)]
+Reader = Annotated[Caller, permitted(Permission.DEVICE_READ)]
+Manager = Annotated[Caller, permitted(Permission.DEVICE_MANAGE)]
+Reference = Annotated[str, Path(max_length=120, description="Id or name.")]
+
+
+@router.get("/devices")
+async def list_devices(devices: Devices, caller: Reader, page: PageQuery) -> PageOut[DeviceOut]:
+    """List devices by name."""
+    found = await devices.list(caller, page)
+    return PageOut(
+        items=[DeviceOut.model_validate(device) for device in found.items], next_cursor=found.next_cursor
+    )
+
+
+@router.get("/devices/{device}")
+async def get_device(devices: Devices, caller: Reader, device: Reference, response: Response) -> DeviceOut:
+    """Give one device."""
+    found = await devices.get(caller, device)
+    set_etag(response, found.revision)
+    return DeviceOut.model_validate(found)
+
+
+@router.patch("/devices/{device}")
+async def edit_device(
+    devices: Devices,
+    caller: Manager,
+    device: Reference,
+    wanted: DeviceEditIn,
+    request: Request,
+    response: Response,
+) -> DeviceOut:
+    """Rename, label, resize, drain, disable or revoke a device."""
+    before = await devices.get(caller, device)
+    require_match(request, before.revision)
+    edited = await devices.edit(caller, before.id, wanted, before.revision)
+    set_etag(response, edited.revision)
+    return DeviceOut.model_validate(edited)
+
+
+@router.get("/pools")
+async def list_pools(devices: Devices, caller: Reader) -> list[PoolOut]:
+    """List every pool with its members."""
+    return list(await devices.pools(caller))
+
+
+@router.post("/pools", status_code=status.HTTP_201_CREATED)
+async def create_pool(devices: Devices, caller: Manager, wanted: PoolIn, response: Response) -> PoolOut:
+    """Make a pool."""
+    made = await devices.create_pool(caller, wanted)
+    set_etag(response, made.revision)
+    response.headers["Location"] = f"/api/v1/pools/{made.id}"
+    return made
+
+
+@router.get("/pools/{pool}")
+async def get_pool(devices: Devices, caller: Reader, pool: Reference, response: Response) -> PoolOut:
+    """Give one pool with its members."""
+    found = await devices.pool(caller, pool)
+    set_etag(response, found.revision)
+    return found
+
+
+@router.put("/pools/{pool}")
+async def edit_pool(
+    devices: Devices, caller: Manager, pool: Reference, wanted: PoolIn, request: Request, response: Response
+) -> PoolOut:
+    """Replace a pool's name, description and members."""
+    before = await devices.pool(caller, pool)
+    require_match(request, before.revision)
+    edited = await devices.edit_pool(caller, before.id, wanted, before.revision)
+    set_etag(response, edited.revision)
+    return edited
+
+
+@router.delete("/pools/{pool}", status_code=status.HTTP_204_NO_CONTENT)
+async def delete_pool(devices: Devices, caller: Manager, pool: Reference) -> None:
+    """Remove a pool."""
+    await devices.delete_pool(caller, pool)
+
+
+@router.get("/join-tokens")
+async def list_join_tokens(joining: Joining, caller: Manager) -> list[JoinTokenOut]:
+    """List the newest join tokens."""
+    return [JoinTokenOut.model_validate(token) for token in await joining.tokens(caller)]
+
+
+@router.post("/join-tokens", status_code=status.HTTP_201_CREATED)
+async def create_join_token(
+    joining: Joining, caller: Manager, wanted: JoinTokenIn, request: Request
+) -> NewJoinTokenOut:
+    """Make a one-time token by which a runner joins; it is shown this once."""
+    token, text = await joining.create_token(caller, wanted)
+    url = request.app.state.settings.public_url or str(request.base_url).rstrip("/")
+    shown = JoinTokenOut.model_validate(token).model_dump()
+    return NewJoinTokenOut(**shown, token=text, command=f"controlroom runner join {url} --token {text}")
+
+
+@router.post("/join-tokens/{token_id}/revoke")
+async def revoke_join_token(
+    joining: Joining, caller: Manager, token_id: Annotated[str, Path(max_length=64)]
+) -> JoinTokenOut:
+    """Make a join token useless."""
+    return JoinTokenOut.model_validate(await joining.revoke_token(caller, token_id))

@@ -1,0 +1,193 @@
+"""Routes of the live streams. A client that comes back names where it was, and misses and repeats nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Annotated, Any, cast
+
+import msgspec
+from fastapi import APIRouter, Header, Query, Request, WebSocket, WebSocketDisconnect
+from fastapi.responses import StreamingResponse
+
+from controlroom.foundation.bus import Bus
+from controlroom.foundation.http import PROBLEMS
+from controlroom.foundation.outbox import Event
+from controlroom.identity.access import permitted, permitted_websocket
+from controlroom.identity.caller import Caller
+from controlroom.identity.permissions import Permission
+from controlroom.runs.log import LogQuery, log_topic
+from controlroom.runs.schemas import LogOut
+from controlroom.runs.service import RunService
+from controlroom.server.live import sse
+from controlroom.server.live.events import EventHub, Watch
+
+router = APIRouter(prefix="/api/v1", tags=["live"], responses=PROBLEMS)
+
+Reader = Annotated[Caller, permitted(Permission.RUN_READ)]
+SocketReader = Annotated[Caller, permitted_websocket(Permission.RUN_READ)]
+Kinds = Annotated[
+    str,
+    Query(max_length=200, description="Kinds that begin so, with commas between, such as `run.,device.`."),
+]
+Subject = Annotated[str, Query(max_length=64, description="Only events about this id.")]
+LAST_POSITION = 2**63 - 1
+After = Annotated[
+    int | None,
+    Query(ge=0, le=LAST_POSITION, description="Position to go on from; the present one where absent."),
+]
+First = Annotated[int, Query(ge=0, le=LAST_POSITION, description="Line to begin with.")]
+_STREAM_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}}
+}
+_MISSED_WAKE_SECONDS = 2.0
+_LINES_AT_ONCE = 1_000
+_LastEventId = Annotated[str, Header(max_length=40, description="Sent by a browser that resumes.")]
+
+
+@router.get("/events", responses=_STREAM_RESPONSE, response_class=StreamingResponse)
+async def events(
+    request: Request,
+    caller: Reader,
+    kinds: Kinds = "",
+    subject: Subject = "",
+    after: After = None,
+    last_event_id: _LastEventId = "",
+) -> StreamingResponse:
+    """Stream what happens as server-sent events: `change` with its position as id, `reset` where a page must be loaded anew."""
+    hub = _hub(request)
+    start = _resume(last_event_id, after if after is not None else hub.position)
+    return sse.stream(_event_messages(hub, Watch(_prefixes(kinds), subject), caller, start))
+
+
+@router.websocket("/events/ws")
+async def events_websocket(
+    websocket: WebSocket, caller: SocketReader, kinds: Kinds = "", subject: Subject = "", after: After = None
+) -> None:
+    """Stream what happens, one JSON message an event."""
+    await websocket.accept()
+    hub = cast("EventHub", websocket.app.state.events)
+    watch = Watch(_prefixes(kinds), subject)
+
+    async def send() -> None:
+        async for batch in hub.follow(
+            after if after is not None else hub.position, idle_seconds=sse.KEEP_ALIVE_SECONDS
+        ):
+            for event in batch:
+                if watch.wants(event, caller):
+                    await websocket.send_text(msgspec.json.encode(_shown(event)).decode())
+        await websocket.send_text('{"reset":true}')
+
+    await _until_gone(websocket, send())
+
+
+@router.get("/attempts/{attempt_id}/log/stream", responses=_STREAM_RESPONSE, response_class=StreamingResponse)
+async def log_stream(
+    request: Request, caller: Reader, attempt_id: str, first: First = 0, last_event_id: _LastEventId = ""
+) -> StreamingResponse:
+    """Stream a log as it grows: `lines` with the next line's number as id, and `end` after the last."""
+    runs = cast("RunService", request.app.state.runs)
+    await runs.attempt(caller, attempt_id)
+    start = _resume(last_event_id, first)
+
+    async def messages() -> AsyncIterator[bytes]:
+        async for part in _log_parts(request.app.state.bus, runs, caller, attempt_id, start):
+            yield sse.KEEP_ALIVE if part is None else _log_message(part)
+
+    return sse.stream(messages())
+
+
+@router.websocket("/attempts/{attempt_id}/log/ws")
+async def log_websocket(
+    websocket: WebSocket, caller: SocketReader, attempt_id: str, first: First = 0
+) -> None:
+    """Stream a log as it grows, one JSON message a stretch of lines."""
+    runs = cast("RunService", websocket.app.state.runs)
+    await runs.attempt(caller, attempt_id)
+    await websocket.accept()
+
+    async def send() -> None:
+        async for part in _log_parts(websocket.app.state.bus, runs, caller, attempt_id, first):
+            if part is not None:
+                await websocket.send_text(part.model_dump_json())
+
+    await _until_gone(websocket, send())
+
+
+async def _event_messages(hub: EventHub, watch: Watch, caller: Caller, after: int) -> AsyncIterator[bytes]:
+    yield sse.message("hello", {"position": after}, position=after)
+    async for batch in hub.follow(after, idle_seconds=sse.KEEP_ALIVE_SECONDS):
+        if not batch:
+            yield sse.KEEP_ALIVE
+        for event in batch:
+            if watch.wants(event, caller):
+                yield sse.message("change", _shown(event), position=event.position)
+    yield sse.message("reset", {})
+
+
+async def _log_parts(
+    bus: Bus, runs: RunService, caller: Caller, attempt_id: str, first: int
+) -> AsyncIterator[LogOut | None]:
+    async with bus.subscribe(log_topic(attempt_id)) as subscription:
+        silent_seconds = 0.0
+        while True:
+            part = await runs.log(caller, attempt_id, LogQuery(first=first, limit=_LINES_AT_ONCE))
+            if part.lines or part.complete:
+                first = part.lines[-1].line + 1 if part.lines else first
+                silent_seconds = 0.0
+                yield part
+            if part.complete:
+                return
+            if len(part.lines) < _LINES_AT_ONCE:
+                woken = await subscription.wait(_MISSED_WAKE_SECONDS)
+                silent_seconds += 0 if woken else _MISSED_WAKE_SECONDS
+            if silent_seconds >= sse.KEEP_ALIVE_SECONDS:
+                silent_seconds = 0.0
+                yield None
+
+
+def _log_message(part: LogOut) -> bytes:
+    position = part.lines[-1].line + 1 if part.lines else part.total_lines
+    return sse.message("end" if part.complete else "lines", part.model_dump(mode="json"), position=position)
+
+
+async def _until_gone(websocket: WebSocket, sending: Any) -> None:
+    """Send until the other side leaves; what it says is not listened to."""
+    task = asyncio.ensure_future(sending)
+    leaving = asyncio.ensure_future(_wait_until_gone(websocket))
+    await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    for each in (task, leaving):
+        each.cancel()
+    await asyncio.gather(task, leaving, return_exceptions=True)
+    with suppress(RuntimeError, WebSocketDisconnect):
+        await websocket.close()
+
+
+async def _wait_until_gone(websocket: WebSocket) -> None:
+    while (await websocket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+def _hub(request: Request) -> EventHub:
+    return cast("EventHub", request.app.state.events)
+
+
+def _shown(event: Event) -> dict[str, Any]:
+    return {
+        "position": event.position,
+        "time": event.time.isoformat(),
+        "kind": event.kind,
+        "subject": event.subject,
+        "data": event.data,
+    }
+
+
+def _prefixes(kinds: str) -> tuple[str, ...]:
+    return tuple(kind for kind in kinds.split(",") if kind)
+
+
+def _resume(last_event_id: str, start: int) -> int:
+    return (
+        int(last_event_id)
+        if last_event_id.isascii() and last_event_id.isdigit() and len(last_event_id) < 19
+        else start
+    )

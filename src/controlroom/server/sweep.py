@@ -1,0 +1,55 @@
+"""The sweep: finds what time or a lost message left behind."""
+
+import asyncio
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from controlroom.foundation.clock import Clock
+from controlroom.foundation.database import Database
+from controlroom.foundation.errors import ControlRoomError
+from controlroom.foundation.outbox import forget_events
+from controlroom.foundation.settings import Settings
+from controlroom.foundation.telemetry import logger
+from controlroom.runs.leases import Leases
+
+_FORGET_EVERY = timedelta(minutes=10)
+
+log = logger("server.sweep")
+
+
+@dataclass(slots=True)
+class Sweep:
+    """Ends overdue attempts and forgets old events, at the pace of the settings."""
+
+    database: Database
+    clock: Clock
+    settings: Settings
+    leases: Leases
+    _forgotten_at: datetime | None = field(default=None, init=False)
+
+    async def run_forever(self) -> None:
+        """Sweep until cancelled.
+
+        For the length of one lease after the start nothing is ended: this node may have been away, and the runners
+        that kept working must have the time to come back and say so.
+        """
+        await asyncio.sleep(self.settings.lease_seconds)
+        while True:
+            try:
+                await self.sweep_once()
+            except ControlRoomError as error:
+                log.warning("sweep.delayed", reason=error.detail)
+            await asyncio.sleep(self.settings.sweep_seconds)
+
+    async def sweep_once(self) -> None:
+        """Look once for all that is overdue."""
+        ended = await self.leases.end_overdue()
+        if ended:
+            log.warning("attempts.overdue", ended=ended)
+        now = self.clock.now()
+        if self._forgotten_at is None or now - self._forgotten_at >= _FORGET_EVERY:
+            async with self.database.write() as transaction:
+                await forget_events(
+                    transaction, before=now - timedelta(hours=self.settings.event_retention_hours)
+                )
+            self._forgotten_at = now
