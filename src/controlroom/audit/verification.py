@@ -111,7 +111,9 @@ async def verify(
 def _seal_faults(walk: _Walk, seal: Seal | None) -> list[ChainFault]:
     if seal is None:
         overdue = walk.began and walk.ended and walk.ended - walk.began > _SEAL_OVERDUE
-        problem = "there is no seal, though the log is long enough to have one: it was removed"
+        problem = (
+            "there is no seal, though a running server makes one every minute: it was removed, or none ran"
+        )
         return [ChainFault(walk.newest.number, problem)] if overdue else []
     if not seal.is_ours:
         problem = "is named by a seal that this server's key did not make: the seal or the key was changed"
