@@ -39,7 +39,7 @@ def configure_logging(level: str, form: Literal["text", "json"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for chatty in ("uvicorn.access", "httpx", "httpcore", "websockets", "aiosqlite"):
+    for chatty in ("uvicorn.access", "httpx", "httpcore", "websockets", "aiosqlite", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
