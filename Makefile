@@ -9,7 +9,7 @@ help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 run: $(VENV)/.runtime ## Start a Control Room with a runner and the example bots on http://127.0.0.1:8080
-	@exec $(BIN)/controlroom up --examples $(ARGS)
+	@exec $(BIN)/controlroom up --examples examples $(ARGS)
 
 test: $(VENV)/.development ## Run every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
