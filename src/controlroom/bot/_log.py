@@ -44,7 +44,10 @@ def _write(level: str, text: str, fields: dict[str, Any]) -> None:
 
 
 def _plain(fields: dict[str, Any]) -> dict[str, Any]:
-    if all(type(value) in _QUICK or (type(value) is str and len(value) < _QUICK_LENGTH) for value in fields.values()):
+    if all(
+        type(value) in _QUICK or (type(value) is str and len(value) < _QUICK_LENGTH)
+        for value in fields.values()
+    ):
         return fields
     try:
         text = json.dumps(fields, default=str, allow_nan=False, skipkeys=True)

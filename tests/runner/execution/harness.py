@@ -13,7 +13,14 @@ from typing import Any, TypeVar
 import psutil
 
 from controlroom.protocol.messages import ArtifactStored, Ended, Log, Output, ReportBody, Started
-from controlroom.protocol.plan import AttemptPlan, EnvironmentKind, EnvironmentSpec, Launch, LaunchKind, Limits
+from controlroom.protocol.plan import (
+    AttemptPlan,
+    EnvironmentKind,
+    EnvironmentSpec,
+    Launch,
+    LaunchKind,
+    Limits,
+)
 from controlroom.protocol.records import LogRecord, Stream
 from controlroom.runner.execution import AttemptExecution, ExecutionServices
 

@@ -6,7 +6,16 @@ import os
 import msgspec
 import pytest
 
-from controlroom.protocol.messages import ArtifactStored, Ended, Log, Outcome, Preparing, Progress, ReportBody, Started
+from controlroom.protocol.messages import (
+    ArtifactStored,
+    Ended,
+    Log,
+    Outcome,
+    Preparing,
+    Progress,
+    ReportBody,
+    Started,
+)
 from controlroom.protocol.plan import EnvironmentKind, EnvironmentSpec, Launch, LaunchKind, Limits
 from controlroom.protocol.records import Level, Stream
 from runner.execution.harness import SCRIPT, Lab, RecordingSink, Trial, cold, command
@@ -49,7 +58,11 @@ async def test_uncaught_error_names_itself_and_is_the_first_error_line(lab: Lab,
     trial = await lab.run("print('before')\nraise LookupError('no invoice 4711')", launch=launch)
 
     ended = trial.sink.ended
-    assert (ended.outcome, ended.exit_code, ended.message) == (Outcome.FAILED, 1, "LookupError: no invoice 4711")
+    assert (ended.outcome, ended.exit_code, ended.message) == (
+        Outcome.FAILED,
+        1,
+        "LookupError: no invoice 4711",
+    )
     assert ended.error_type == "LookupError"
     errors = [record.text for record in trial.sink.records() if record.level is Level.ERROR]
     assert errors[0] == "Traceback (most recent call last):"
@@ -233,7 +246,9 @@ async def test_variables_paths_and_folder_of_the_package_hold(lab: Lab) -> None:
 
 
 async def test_commands_before_the_bot_run_in_order_and_stop_it_when_they_fail(lab: Lab) -> None:
-    fine = Launch(LaunchKind.SCRIPT, "main.py", pre_run=(("{python}", "-c", "print('one')"), ("sh", "-c", "echo two")))
+    fine = Launch(
+        LaunchKind.SCRIPT, "main.py", pre_run=(("{python}", "-c", "print('one')"), ("sh", "-c", "echo two"))
+    )
     bad = Launch(LaunchKind.SCRIPT, "main.py", pre_run=(("sh", "-c", "exit 3"),))
 
     good = await lab.run("print('three')", launch=fine)
@@ -241,13 +256,18 @@ async def test_commands_before_the_bot_run_in_order_and_stop_it_when_they_fail(l
 
     assert good.sink.out == ["one", "two", "three"]
     assert failed.sink.ended.outcome is Outcome.FAILED
-    assert failed.sink.ended.message == "The command 'sh -c exit 3', which comes before the bot, ended with exit code 3."
+    assert (
+        failed.sink.ended.message
+        == "The command 'sh -c exit 3', which comes before the bot, ended with exit code 3."
+    )
     assert failed.sink.out == []
     assert failed.sink.all(Started) == []
 
 
 async def test_environment_that_cannot_be_built_is_rejected_in_the_resolvers_words(lab: Lab) -> None:
-    spec = EnvironmentSpec(EnvironmentKind.REQUIREMENTS, requirements=("no-such-thing @ file:///nowhere/no_such-1.0.whl",))
+    spec = EnvironmentSpec(
+        EnvironmentKind.REQUIREMENTS, requirements=("no-such-thing @ file:///nowhere/no_such-1.0.whl",)
+    )
 
     trial = await lab.run("print('never')", environment=spec)
 
@@ -284,7 +304,9 @@ async def test_package_that_cannot_be_used_is_rejected(
 
 async def test_use_is_measured_with_that_of_children(lab: Lab) -> None:
     burn = "import time\nend = time.process_time() + 0.2\nwhile time.process_time() < end: pass"
-    trial = await lab.run(f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {burn!r}])\nx = b'x' * 60_000_000")
+    trial = await lab.run(
+        f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {burn!r}])\nx = b'x' * 60_000_000"
+    )
 
     usage = trial.sink.ended.usage
     assert usage.cpu_seconds >= 0.2

@@ -233,7 +233,9 @@ async def test_daemon_left_behind_is_ended_and_named(lab: Lab, launch: Launch) -
     (line,) = trial.sink.out
     assert not lives(int(line.split()[0]))
     assert trial.sink.ended.outcome is Outcome.SUCCEEDED
-    assert trial.sink.lines(Stream.SYSTEM)[-1].startswith("The bot left processes behind, which were ended: python")
+    assert trial.sink.lines(Stream.SYSTEM)[-1].startswith(
+        "The bot left processes behind, which were ended: python"
+    )
 
 
 async def test_keeper_that_is_killed_takes_the_bot_along(lab: Lab) -> None:

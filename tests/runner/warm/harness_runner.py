@@ -38,7 +38,9 @@ async def main() -> None:
         for trial in trials:
             await trial.sink.until_line("up")
         pids = [[int(word) for word in trial.sink.out[0].split()[:4]] for trial in trials]
-        print(json.dumps({"pids": pids, "workspaces": [str(trial.workspace) for trial in trials]}), flush=True)
+        print(
+            json.dumps({"pids": pids, "workspaces": [str(trial.workspace) for trial in trials]}), flush=True
+        )
         await asyncio.gather(*tasks)
 
 

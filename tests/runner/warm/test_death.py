@@ -21,7 +21,11 @@ TESTS = Path(__file__).parents[2]
 
 
 def hosts_of(pid: int) -> list[psutil.Process]:
-    return [child for child in psutil.Process(pid).children() if any("host.py" in word for word in child.cmdline())]
+    return [
+        child
+        for child in psutil.Process(pid).children()
+        if any("host.py" in word for word in child.cmdline())
+    ]
 
 
 def host_of(bot: int) -> psutil.Process:
@@ -33,7 +37,9 @@ def host_of(bot: int) -> psutil.Process:
 
 
 async def test_bot_outlives_its_host_and_the_next_gets_a_new_one(lab: Lab) -> None:
-    trial = lab.trial("import os, time\nprint('up')\nwhile not os.path.exists('go'): time.sleep(0.005)\nprint('end')")
+    trial = lab.trial(
+        "import os, time\nprint('up')\nwhile not os.path.exists('go'): time.sleep(0.005)\nprint('end')"
+    )
     running = asyncio.create_task(trial.run())
     await trial.sink.until_line("up")
     host = host_of(trial.sink.started.pid)
@@ -106,7 +112,10 @@ async def test_next_runner_ends_what_even_a_killed_keeper_left(state_folder: Pat
     )
     assert runner.stdout is not None
     said = json.loads(await asyncio.to_thread(runner.stdout.readline))
-    everything = [runner.pid, *(process.pid for process in psutil.Process(runner.pid).children(recursive=True))]
+    everything = [
+        runner.pid,
+        *(process.pid for process in psutil.Process(runner.pid).children(recursive=True)),
+    ]
     bots = [pid for group in said["pids"] for pid in group[:3]]
     keepers = [group[3] for group in said["pids"]]
     # The worst case: runner, hosts and keepers die at one stroke, so that nobody is left to clean up.

@@ -43,7 +43,10 @@ ENDS = {
     "hard_exit": ("import os; os._exit(9)", 9),
     "interrupt": ("raise KeyboardInterrupt", 130),
     "syntax": ("def broken(:", 1),
-    "chained": ("try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    raise RuntimeError('second') from error", 1),
+    "chained": (
+        "try:\n    1 / 0\nexcept ZeroDivisionError as error:\n    raise RuntimeError('second') from error",
+        1,
+    ),
     "group": ("raise ExceptionGroup('several', [ValueError('a'), TypeError('b')])", 1),
     "own_error": ("class Odd(Exception): pass\nraise Odd('x')", 1),
     "unprintable": ("class Odd(Exception):\n    def __str__(self): raise ValueError\nraise Odd", 1),
@@ -94,8 +97,12 @@ async def seen(lab: Lab, source: str) -> dict[str, tuple[list[str], list[str], i
 
 async def test_facts_are_the_same(lab: Lab) -> None:
     results = await seen(lab, FACTS)
-    plain = await lab.run(files={"jobs/go.py": FACTS}, launch=command("{python}", "go.py", "--x", "1", folder="jobs"))
-    warm, cold_, python = (json.loads(lines[0]) for lines in (results["warm"][0], results["cold"][0], plain.sink.out))
+    plain = await lab.run(
+        files={"jobs/go.py": FACTS}, launch=command("{python}", "go.py", "--x", "1", folder="jobs")
+    )
+    warm, cold_, python = (
+        json.loads(lines[0]) for lines in (results["warm"][0], results["cold"][0], plain.sink.out)
+    )
 
     assert warm == cold_
     # Python itself shows lines differently when unbuffered, and knows the file by a relative name.
@@ -113,7 +120,9 @@ async def test_ends_are_the_same(lab: Lab, name: str) -> None:
     if name not in {"interrupt", "deep", "group"}:
         plain = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=False)
         assert plain.returncode == exit_code
-        assert [line for line in results["warm"][1] if not line.startswith(" ")][-1:] == plain.stderr.splitlines()[-1:]
+        assert [line for line in results["warm"][1] if not line.startswith(" ")][
+            -1:
+        ] == plain.stderr.splitlines()[-1:]
 
 
 @pytest.mark.parametrize("source", [AFTER, MULTIPROCESSING], ids=["after", "multiprocessing"])
@@ -130,7 +139,9 @@ async def test_interpreter_ends_as_always(lab: Lab, source: str) -> None:
 
 
 async def test_each_bot_has_random_numbers_and_modules_of_its_own(lab: Lab) -> None:
-    source = "import random, sys, json\nprint(random.random())\njson.spoiled = True\nsys.modules['spoiled'] = json"
+    source = (
+        "import random, sys, json\nprint(random.random())\njson.spoiled = True\nsys.modules['spoiled'] = json"
+    )
     check = "import sys, json\nprint(hasattr(json, 'spoiled'), 'spoiled' in sys.modules)"
 
     first, second, third = await lab.run(source), await lab.run(source), await lab.run(check)

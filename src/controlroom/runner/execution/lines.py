@@ -57,7 +57,11 @@ class LineCutter:
         return [self._record(self._finish(b""), now)]
 
     def _keep(self, data: bytes) -> None:
-        """Hold what is not a whole line yet, up to the bound; count the rest."""
+        """Hold what is not a whole line yet, up to the bound; count the rest. Of drawings the newest two are enough."""
+        drawn_at = data.rfind(b"\r", 0, -1)
+        if drawn_at >= 0 and len(self._rest) + len(data) > _KEPT_BYTES:
+            data = data[data.rfind(b"\r", 0, drawn_at) + 1 :]
+            self._rest, self._skipped = b"", 0
         room = _KEPT_BYTES - len(self._rest)
         self._rest += data[:room]
         self._skipped += max(0, len(data) - room)

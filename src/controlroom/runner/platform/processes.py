@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Callable, Iterable
 
 import psutil
@@ -14,6 +15,7 @@ _ROUNDS = 50
 _HALT_ROUNDS = 200
 _HALT_ROUND_SECONDS = 0.005
 _ROUND_SECONDS = 0.2
+_POLL_SECONDS = 0.005
 
 
 def start_time(pid: int) -> float | None:
@@ -104,8 +106,22 @@ def end(identities: dict[int, float], marker: tuple[str, str]) -> int:
         each(found, psutil.Process.suspend)
         each(found, psutil.Process.kill)
         killed.update((process.pid, process.create_time()) for process in found)
-        psutil.wait_procs(found, timeout=_ROUND_SECONDS)
+        _await_end(found)
     return len(killed)
+
+
+def _await_end(killed: list[psutil.Process]) -> None:
+    """Wait a little for killed processes. Not by psutil's own wait, which would reap children that others wait for."""
+    deadline = time.monotonic() + _ROUND_SECONDS
+    while time.monotonic() < deadline and any(_runs(process) for process in killed):
+        time.sleep(_POLL_SECONDS)
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _find(identities: dict[int, float], marker: tuple[str, str]) -> list[psutil.Process]:

@@ -84,7 +84,7 @@ def _run_script(path: str, arguments: list[str]) -> None:
         __loader__=SourceFileLoader("__main__", path),
     )
     if sys.version_info < (3, 14):
-        module.__dict__["__annotations__"] = {}
+        module.__dict__.update(__annotations__={})
     sys.modules["__main__"] = module
     with io.open_code(path) as file:
         source = file.read()
