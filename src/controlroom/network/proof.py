@@ -25,7 +25,7 @@ from controlroom.network.baseline import (
 )
 from controlroom.network.catalogue import Transport
 from controlroom.network.errors import ProofFailed
-from controlroom.network.intervals import IntervalSet
+from controlroom.network.intervals import IntervalSet, union
 from controlroom.network.policy import Permit
 from controlroom.network.projection import Direction, Projection
 from controlroom.network.renderers import Rendering, renderer
@@ -151,26 +151,35 @@ def _finding(direction: Direction, difference: Difference, wanted: Program, real
     return Finding(FindingKind.EXCESS, direction, message, rule, flow, packet)
 
 
+def cluster_regions(projection: Projection) -> list[tuple[str, Match]]:
+    """Return what nobody but Control Room servers may reach: each cluster service, family by family."""
+    groups: dict[tuple[str, Family], list[Permit]] = {}
+    for permit in projection.cluster:
+        groups.setdefault((permit.flow, permit.family), []).append(permit)
+    return [
+        (
+            flow,
+            Match(
+                IntervalSet.of((PROTOCOLS[one.transport], PROTOCOLS[one.transport]) for one in permits),
+                only(family, family.everything),
+                only(family, union(one.destinations for one in permits)),
+                destination_ports=union(one.ports for one in permits),
+            ),
+        )
+        for (flow, family), permits in groups.items()
+    ]
+
+
 def _cluster_exposure(
     direction: Direction, projection: Projection, wanted: Program, real: Program, hints: Addresses
 ) -> Iterator[Finding]:
     """Ask anew about the cluster ports alone, so that a wide opening elsewhere cannot hide them."""
-    asked: set[Match] = set()
-    for permit in projection.cluster:
-        region = Match(
-            IntervalSet.single(PROTOCOLS[permit.transport]),
-            only(permit.family, permit.family.everything),
-            only(permit.family, permit.destinations),
-            destination_ports=permit.ports,
-        )
-        if region in asked:
-            continue
-        asked.add(region)
+    for flow, region in cluster_regions(projection):
         for one in compare(wanted, real, within=region, hints=hints).differences:
             if one.first is Verdict.DENY and one.second is Verdict.ALLOW:
                 rule = real.name_of(one.second_rule)
                 message = f"{one.packet} reaches a cluster port, let through by {rule!r}; only Control Room servers may"
-                yield Finding(FindingKind.CLUSTER_EXPOSURE, direction, message, rule, permit.flow, one.packet)
+                yield Finding(FindingKind.CLUSTER_EXPOSURE, direction, message, rule, flow, one.packet)
 
 
 def _idle(direction: Direction, real: Program, budget: int) -> Iterator[Finding]:

@@ -45,9 +45,10 @@ def sides_of(site: Site) -> Iterator[Side]:
         )
         if sources and listeners:
             yield Side(flow.name, flow.purpose, flow.transport, sources, listeners, flow.service.cluster)
+    selectors = _by_selector(site)
     for own in site.flows:
-        listeners = tuple((party, own.ports) for party in _select(own.destinations, site))
-        yield Side(own.name, own.purpose, own.transport, tuple(_select(own.sources, site)), listeners)
+        listeners = tuple((party, own.ports) for party in _select(own.destinations, selectors))
+        yield Side(own.name, own.purpose, own.transport, tuple(_select(own.sources, selectors)), listeners)
 
 
 def _by_role(site: Site) -> dict[Component, list[Party]]:
@@ -84,17 +85,18 @@ def _ports(service: Service, party: Party, site: Site) -> IntervalSet:
     return party.ports.get(service.name) or site.ports.get(service.name) or service.ports
 
 
-def _select(names: tuple[str, ...], site: Site) -> list[Party]:
-    """Return the parties that names mean: a host, a fleet, a role, or a zone with all its addresses."""
-    wanted = set(names)
-    whole = [
-        Party(zone.name, PartyKind.ZONE, zone.name, zone.prefixes, frozenset())
-        for zone in site.zones
-        if zone.name in wanted
-    ]
-    named = [
-        party
-        for party in site.parties
-        if wanted & {party.name, party.fleet, *party.roles} and party.name not in {one.name for one in whole}
-    ]
-    return [*named, *whole]
+def _by_selector(site: Site) -> dict[str, list[Party]]:
+    """Return the parties that each word of an own flow means: a host, a fleet, a role, or a whole zone."""
+    found: dict[str, list[Party]] = {}
+    for party in site.parties:
+        words = {party.name, party.fleet, *party.roles} - {""}
+        for word in words:
+            found.setdefault(word, []).append(party)
+    for zone in site.zones:
+        found[zone.name] = [Party(zone.name, PartyKind.ZONE, zone.name, zone.prefixes, frozenset())]
+    return found
+
+
+def _select(words: tuple[str, ...], selectors: dict[str, list[Party]]) -> list[Party]:
+    chosen = {party.name: party for word in words for party in selectors.get(word, ())}
+    return list(chosen.values())

@@ -61,7 +61,7 @@ class Diagram:
         self._region = (within or Match()).fields(family)
         everything = (ALL_PROTOCOLS, ALL_PORTS, family.everything, family.everything, ALL_PORTS)
         self._domain = [self._region[one] & everything[one] for one in order]
-        self._boxes = self._collect(programs)
+        self._boxes = self._collect(programs) if all(self._domain) else _Boxes(starts=[0])
         self._bits = [1 << number for number in range(len(self._boxes.fields))]
         self._memo: dict[tuple[int, int], dict[Label, Path]] = {}
         self.nodes = 0
@@ -88,9 +88,8 @@ class Diagram:
         for program in programs:
             boxes.starts.append(len(boxes.fields))
             for number, rule in enumerate(program.rules):
-                whole = rule.match.fields(self._family)
-                clipped = tuple(whole[one] & self._domain[level] for level, one in enumerate(self._order))
-                if not all(clipped):
+                clipped = self._clip(rule.match)
+                if clipped is None:
                     continue
                 boxes.fields.append(clipped)
                 boxes.full_from.append(self._full_from(clipped))
@@ -99,6 +98,19 @@ class Diagram:
                 boxes.numbers.append(number)
         boxes.starts.append(len(boxes.fields))
         return boxes
+
+    def _clip(self, match: Match) -> tuple[IntervalSet, ...] | None:
+        """Return a match's sets within the domain, in the diagram's order; None where one of them is empty."""
+        whole = match.fields(self._family)
+        sets = [whole[one] for one in self._order]
+        for own, domain in zip(sets, self._domain, strict=True):
+            # Most rules lie wholly beside a small region, and their ends tell so.
+            if not own.intervals:
+                return None
+            if own.intervals[0][0] > domain.intervals[-1][1] or own.intervals[-1][1] < domain.intervals[0][0]:
+                return None
+        clipped = tuple(own & domain for own, domain in zip(sets, self._domain, strict=True))
+        return clipped if all(clipped) else None
 
     def _full_from(self, clipped: tuple[IntervalSet, ...]) -> int:
         """Return the level from which on a rule matches whatever is left."""

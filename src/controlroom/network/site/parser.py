@@ -27,6 +27,7 @@ from controlroom.network.site.toml import Source, Table, nearest
 from controlroom.network.site.whole import check_whole
 
 _TOP_KEYS = ("name", "options", "ports", "zone", "host", "fleet", "balancer", "external", "flow")
+_CATALOGUE_FLOWS = frozenset(flow.name for flow in catalogue.FLOWS)
 _ROLES = tuple(str(one) for one in Component if one not in IMPLIED_COMPONENTS)
 
 
@@ -53,13 +54,14 @@ def parse_site(text: str, *, file: str = "site.toml") -> Site:
         *(_external(name, table, zones) for name, table in top.named_tables("external")),
         *_zones_as_parties(top, zones),
     ]
+    names = {*zones, *(party.name for party in parties), *(party.fleet for party in parties if party.fleet)}
     site = Site(
         name=top.name("name", "site"),
         zones=tuple(zones.values()),
         parties=tuple(parties),
         options=_options(top.table("options")),
         ports=_service_ports(top.table("ports")),
-        flows=tuple(_flow(name, table, zones, parties) for name, table in top.named_tables("flow")),
+        flows=tuple(_flow(name, table, names) for name, table in top.named_tables("flow")),
         file=file,
     )
     check_whole(site, top)
@@ -210,12 +212,10 @@ def _service_ports(table: Table) -> dict[str, IntervalSet]:
     return chosen
 
 
-def _flow(name: str, table: Table, zones: dict[str, Zone], parties: list[Party]) -> SiteFlow:
+def _flow(name: str, table: Table, names: set[str]) -> SiteFlow:
     table.allow_only(("from", "to", "protocol", "ports", "purpose"))
-    if name in {flow.name for flow in catalogue.FLOWS}:
+    if name in _CATALOGUE_FLOWS:
         table.refuse("", f"{name!r} is a flow of the catalogue; choose another name")
-    names = {*zones, *(party.name for party in parties), *(party.fleet for party in parties if party.fleet)}
-    known = {*_ROLES, *names}
     sides = table.texts
     for key in ("from", "to"):
         if not sides(key):
@@ -228,9 +228,10 @@ def _flow(name: str, table: Table, zones: dict[str, Zone], parties: list[Party])
                     key,
                     f"{side!r} is a role and a name of this site too; name the hosts meant, or rename one",
                 )
-            if side not in known:
+            if side not in names and side not in _ROLES:
                 table.refuse(
-                    key, f"there is no host, fleet, zone, external or role {side!r}; {nearest(side, known)}"
+                    key,
+                    f"there is no host, fleet, zone, external or role {side!r}; {nearest(side, {*_ROLES, *names})}",
                 )
     transport = Transport(table.choice("protocol", (Transport.TCP, Transport.UDP), Transport.TCP))
     return SiteFlow(
