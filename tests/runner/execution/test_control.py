@@ -245,7 +245,9 @@ async def test_keeper_that_is_killed_takes_the_bot_along(lab: Lab) -> None:
     daemon = int(next(line for line in trial.sink.out if "daemon" in line).split()[0])
     bot = psutil.Process(trial.sink.started.pid)
 
-    bot.parent().kill()
+    keeper = bot.parent()
+    assert keeper is not None
+    keeper.kill()
     await running
 
     assert trial.sink.ended.outcome is Outcome.FAILED

@@ -78,7 +78,8 @@ async def _search(specifier: str, wanted: SpecifierSet) -> Interpreter:
 
 
 def _without_links(path: str) -> Path:
-    return Path(os.path.realpath(path))
+    """Return the true path; uv gives those below its working folder relative to that."""
+    return Path(os.path.realpath(Path.home() / path))
 
 
 async def _listed_by_uv() -> list[dict[str, Any]]:

@@ -140,7 +140,7 @@ async def run_command(
 
 
 async def _read_lines(process: asyncio.subprocess.Process, last: deque[str], on_line: LineSink) -> None:
-    assert process.stdout is not None  # noqa: S101  # it was asked for as a pipe
+    assert process.stdout is not None  # noqa: S101  # it was asked for as a pipe  # nosec B101
     while True:
         try:
             data = await process.stdout.readline()

@@ -42,7 +42,7 @@ def _unpack_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, folder: Path
     with archive.open(entry) as source, target.open("xb") as file:
         shutil.copyfileobj(source, file, _COPY_BYTES)
     if entry.external_attr >> 16 & stat.S_IXUSR:
-        os.chmod(target, 0o755)  # noqa: S103  # a program of the package stays one
+        os.chmod(target, 0o755)  # noqa: S103  # a program of the package stays one  # nosec B103
     return entry.file_size
 
 

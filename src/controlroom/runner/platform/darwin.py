@@ -14,7 +14,7 @@ from controlroom.runner.platform.contract import EnvironmentLayout, FileLock, La
 if sys.platform != "win32":
     from controlroom.runner.warm.pool import HostPool
 
-assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs POSIX
+assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs POSIX  # nosec B101
 
 
 class DarwinPlatform:

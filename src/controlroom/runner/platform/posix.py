@@ -15,7 +15,7 @@ import psutil
 from controlroom.runner.platform import processes
 from controlroom.runner.platform.contract import ByteSource, CannotStart, ExitFacts, TreeUse
 
-assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs POSIX
+assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs POSIX  # nosec B101
 
 _READ_BYTES = 256 * 1024
 _PIPE_BYTES = 1024 * 1024

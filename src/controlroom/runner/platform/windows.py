@@ -11,7 +11,7 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
+import subprocess  # nosec B404
 import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
@@ -35,7 +35,7 @@ from controlroom.runner.platform.contract import (
     TreeUse,
 )
 
-assert sys.platform == "win32"  # noqa: S101  # tells the type checker that what follows needs Windows
+assert sys.platform == "win32"  # noqa: S101  # tells the type checker that what follows needs Windows  # nosec B101
 
 _NO_FORK = "Warm interpreters need fork, which Windows does not have."
 _READ_BYTES = 64 * 1024
@@ -216,7 +216,7 @@ class _JobProcess:
         self._job = job
         self._channel_path = channel_path
         self._started_at = processes.start_time(popen.pid)
-        assert popen.stdout is not None and popen.stderr is not None  # noqa: S101, PT018  # both were asked for as pipes
+        assert popen.stdout is not None and popen.stderr is not None  # noqa: S101, PT018  # both were asked for as pipes  # nosec B101
         self.standard_output: ByteSource = _ThreadSource(os.dup(popen.stdout.fileno()))
         self.standard_error: ByteSource = _ThreadSource(os.dup(popen.stderr.fileno()))
         popen.stdout.close()
@@ -282,7 +282,7 @@ class _SpawnLauncher:
             pipe = _open_channel(path)
             job = _Job(order.memory_bytes)
             # Started halted, so that nothing runs before the job holds it.
-            popen = subprocess.Popen(  # noqa: S603, ASYNC220  # a command of the package, without a shell
+            popen = subprocess.Popen(  # noqa: S603, ASYNC220  # a command of the package, without a shell  # nosec B603
                 [program, *order.command[1:]],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,

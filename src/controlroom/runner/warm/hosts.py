@@ -14,7 +14,7 @@ from controlroom.runner.platform.contract import CannotStart, ProcessOrder
 if sys.platform != "win32":
     from controlroom.runner.platform.posix import KeptProcess, Pipes, Refused
 
-assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork
+assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork  # nosec B101
 
 _READY_SECONDS = 20.0
 _ANSWER_SECONDS = 15.0

@@ -17,7 +17,7 @@ if sys.platform != "win32":
     from controlroom.runner.platform.posix import KeptProcess, Refused
     from controlroom.runner.warm.hosts import Host, own_variables, start_host
 
-assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork
+assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork  # nosec B101
 
 HOSTS_LIMIT = 8
 """An idle host holds about 10 MB."""

@@ -22,7 +22,7 @@ if __name__ == "__main__" and sys.path and os.path.dirname(os.path.abspath(__fil
 
 from controlroom.runner.warm.inside import keeper, launch
 
-assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork
+assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork  # nosec B101
 
 READY = b"+"
 _DESCRIPTORS = 4

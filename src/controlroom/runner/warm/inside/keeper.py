@@ -22,7 +22,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork
+assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork  # nosec B101
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -128,7 +128,7 @@ def _execute(command: list[str]) -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     if hasattr(signal, "SIGXFSZ"):
         signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    os.execvpe(command[0], command, os.environ)  # noqa: S606  # a command of the package, without a shell
+    os.execvpe(command[0], command, os.environ)  # noqa: S606  # a command of the package, without a shell  # nosec B606
 
 
 def _describe(error: BaseException, start: dict[str, Any]) -> str:
