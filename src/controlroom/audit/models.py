@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from controlroom.foundation.database import Base, Json, UtcDateTime
+from controlroom.foundation.database import Base, Choice, Json, UtcDateTime
 
 
 class AuditOutcome(StrEnum):
@@ -38,7 +38,7 @@ class AuditEntry(Base):
     target_kind: Mapped[str] = mapped_column(String(32))
     target_id: Mapped[str] = mapped_column(String(64))
     target_name: Mapped[str] = mapped_column(String(200))
-    outcome: Mapped[AuditOutcome] = mapped_column(String(16))
+    outcome: Mapped[AuditOutcome] = mapped_column(Choice(AuditOutcome))
     address: Mapped[str] = mapped_column(String(64))
     request_id: Mapped[str] = mapped_column(String(64))
     detail: Mapped[dict[str, Any]] = mapped_column(Json)

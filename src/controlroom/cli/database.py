@@ -21,7 +21,9 @@ _PAGES_AT_ONCE = 1_000
 def upgrade() -> None:
     """Bring the database to the newest form; a server does so by itself at its start."""
     before, after = asyncio.run(_upgrade())
-    out.print(f"At {after}." if before == after else f"Migrated from {before or 'empty'} to {after}.", markup=False)
+    out.print(
+        f"At {after}." if before == after else f"Migrated from {before or 'empty'} to {after}.", markup=False
+    )
 
 
 @app.command()
@@ -47,7 +49,10 @@ def backup(target: Annotated[Path, typer.Argument(help="File to write; it must n
     except (OSError, sqlite3.Error) as error:
         aside.unlink(missing_ok=True)
         raise Unavailable(f"The backup could not be written to {target}: {error}.") from None
-    out.print(f"{target}: {target.stat().st_size:,} bytes. Packages and artifacts lie in the data folder's 'blobs'.", markup=False)
+    out.print(
+        f"{target}: {target.stat().st_size:,} bytes. Packages and artifacts lie in the data folder's 'blobs'.",
+        markup=False,
+    )
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -94,4 +99,9 @@ async def _status() -> dict[str, object]:
     finally:
         await database.close()
     kind = "sqlite" if database.is_sqlite else "postgresql"
-    return {"database": kind, "revision": present or None, "newest": newest_revision(), "is_newest": present == newest_revision()}
+    return {
+        "database": kind,
+        "revision": present or None,
+        "newest": newest_revision(),
+        "is_newest": present == newest_revision(),
+    }

@@ -44,7 +44,10 @@ def openapi() -> None:
 
 
 @app.command()
-def health(url: Annotated[str, typer.Option(help="Address of the server.")] = "", json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def health(
+    url: Annotated[str, typer.Option(help="Address of the server.")] = "",
+    json: Annotated[bool, typer.Option("--json")] = False,
+) -> None:
     """Ask a server whether it is ready; exit code 3 where it does not answer, 1 where it is not ready."""
     import httpx
 
@@ -77,7 +80,9 @@ def listen(settings: Settings) -> socket.socket:
             raise PortTaken(
                 f"Port {settings.port} of {settings.host} is taken by another program; stop it, or choose another with CONTROLROOM_PORT."
             ) from None
-        raise Unavailable(f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}.") from None
+        raise Unavailable(
+            f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}."
+        ) from None
     return listener
 
 

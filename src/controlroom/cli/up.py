@@ -115,7 +115,8 @@ def _tour(url: str, first: FirstSetup, examples: Path | None, say: Say) -> list[
         if not published:
             return said
         run = tour.run(published[0]["id"], "The first run, to show how it looks.")
-        for run in tour.wait_for(run["id"]):
+        for seen in tour.wait_for(run["id"]):
+            run = seen
             attempt = run["attempts"][-1] if run["attempts"] else {}
             say(
                 f"{run['bot_name']}: {run['state']}" + (f", {attempt['step']}" if attempt.get("step") else "")

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from controlroom.foundation.database import Base, Json, UtcDateTime
+from controlroom.foundation.database import Base, Choice, Json, UtcDateTime
 from controlroom.foundation.ids import ID_LENGTH
 
 
@@ -30,7 +30,7 @@ class Device(Base):
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
     key_hash: Mapped[str] = mapped_column(String(64), unique=True)
-    mode: Mapped[DeviceMode] = mapped_column(String(16), default=DeviceMode.ACTIVE)
+    mode: Mapped[DeviceMode] = mapped_column(Choice(DeviceMode), default=DeviceMode.ACTIVE)
     slots: Mapped[int] = mapped_column(default=1)
     labels: Mapped[list[str]] = mapped_column(Json)
     facts: Mapped[dict[str, Any]] = mapped_column(Json)

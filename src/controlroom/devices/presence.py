@@ -43,7 +43,7 @@ class Presence:
                 select(Device.id, Device.name, Device.mode).where(Device.key_hash == secret_hash(key))
             )
             row = found.one_or_none()
-        if row is None or row.mode is DeviceMode.REVOKED or row.mode == DeviceMode.REVOKED.value:
+        if row is None or row.mode is DeviceMode.REVOKED:
             raise DeviceKeyRefused(
                 "The device's key is unknown or was revoked; join again with a new join token."
             )

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from controlroom.foundation.database import Base, BigSerial, Json, UtcDateTime
+from controlroom.foundation.database import Base, BigSerial, Choice, Json, UtcDateTime
 from controlroom.foundation.ids import ID_LENGTH
 from controlroom.runs.states import State
 
@@ -38,7 +38,7 @@ class Run(Base):
     version_id: Mapped[str] = mapped_column(ForeignKey("bot_versions.id"))
     version_number: Mapped[int]
     task: Mapped[str] = mapped_column(String(200), default="")
-    state: Mapped[State] = mapped_column(String(16))
+    state: Mapped[State] = mapped_column(Choice(State))
     state_since: Mapped[datetime] = mapped_column(UtcDateTime)
     priority: Mapped[int] = mapped_column(default=50)
     inputs: Mapped[dict[str, Any]] = mapped_column(Json)
@@ -92,7 +92,7 @@ class Attempt(Base):
     bot_id: Mapped[str] = mapped_column(String(ID_LENGTH))
     device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"))
     device_name: Mapped[str] = mapped_column(String(100))
-    state: Mapped[State] = mapped_column(String(16))
+    state: Mapped[State] = mapped_column(Choice(State))
     assigned_at: Mapped[datetime] = mapped_column(UtcDateTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -181,7 +181,7 @@ class RunHistory(Base):
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"))
     attempt_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
     time: Mapped[datetime] = mapped_column(UtcDateTime)
-    kind: Mapped[HistoryKind] = mapped_column(String(16))
-    state: Mapped[State | None] = mapped_column(String(16))
+    kind: Mapped[HistoryKind] = mapped_column(Choice(HistoryKind))
+    state: Mapped[State | None] = mapped_column(Choice(State))
     message: Mapped[str] = mapped_column(String(1000), default="")
     detail: Mapped[dict[str, Any]] = mapped_column(Json)

@@ -35,15 +35,17 @@ class Tour:
         package = io.BytesIO()
         pack(folder, package)
         headers = {"Content-Type": "application/zip"}
-        return self._post("/api/v1/bots", content=package.getvalue(), headers=headers)
+        published: dict[str, Any] = self._post("/api/v1/bots", content=package.getvalue(), headers=headers)
+        return published
 
     def run(self, bot_id: str, reason: str) -> dict[str, Any]:
         """Ask for a run."""
-        return self._post("/api/v1/runs", json={"bot": bot_id, "reason": reason})
+        run: dict[str, Any] = self._post("/api/v1/runs", json={"bot": bot_id, "reason": reason})
+        return run
 
     def wait_for(self, run_id: str) -> Iterator[dict[str, Any]]:
         """Give the run each time its state or step has changed, until it has ended."""
-        deadline, last = time.monotonic() + _RUN_SECONDS, ()
+        deadline, last = time.monotonic() + _RUN_SECONDS, ("", "")
         while time.monotonic() < deadline:
             run = self._get(f"/api/v1/runs/{run_id}")
             seen = (run["state"], run["attempts"][-1]["step"] if run["attempts"] else "")

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
 
-from controlroom.foundation.database import BigSerial, Json, UtcDateTime
+from controlroom.foundation.database import BigSerial, Choice, Json, UtcDateTime
 from controlroom.server.schema import METADATA
 
 
@@ -13,6 +13,8 @@ def write_own_type(kind: str, item: Any, autogenerate: AutogenContext) -> str | 
     """Write the product's own column types by their names into a new revision."""
     if kind != "type":
         return False
+    if isinstance(item, Choice):
+        return "sa.String(length=16)"
     name = (
         "UtcDateTime()"
         if isinstance(item, UtcDateTime)
