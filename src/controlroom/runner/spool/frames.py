@@ -35,7 +35,10 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A record. ``span`` is 1 except for a gap, which stands for ``number`` up to ``number + span - 1``."""
+    """A record. ``span`` is 1 except for a gap, which stands for ``number`` up to ``number + span - 1``.
+
+    The lines of a gap belong to its last number, so that a gap which grows while it is being delivered counts them once.
+    """
 
     number: int
     kind: Kind

@@ -19,7 +19,8 @@ class Journal:
 
     Room is made a whole segment at a time, oldest first: acknowledged segments are removed, and where the limit is
     reached all that may give way in the oldest segment does. Reports of state never give way; were they alone larger
-    than the limit, the limit is passed.
+    than the limit, the limit is passed. Nor does what was read for sending and may have arrived, lest its lines be
+    counted twice; the window of the outbox bounds that.
     """
 
     def __init__(self, folder: Path, *, limit_bytes: int) -> None:
@@ -32,6 +33,9 @@ class Journal:
         self._folder_unsynced = False
         self.unsynced = False
         """Whether something was appended since the last `sync`."""
+        self._sent = 0
+        self.folded_through = 0
+        """The newest number that this process has folded: what others remember of it no longer holds."""
         self._cursor = (0, self._segments[0].path, 0)
         """A number, the segment that holds it, and its offset there: where the last read ended."""
 
@@ -86,8 +90,18 @@ class Journal:
     def read(self, number: int, limit_bytes: int) -> list[Frame]:
         """Return frames from a number on, at least one where there is one, of about the limit together.
 
-        Numbers that are gone from the disk come back as a gap.
+        Numbers that are gone from the disk come back as a gap. What is returned counts as sent.
         """
+        found = self._read(number, limit_bytes)
+        if found:
+            self.mark_sent(found[-1].last)
+        return found
+
+    def mark_sent(self, number: int) -> None:
+        """Leave the frames up to a number as they are from now on: the Control Room may have them."""
+        self._sent = max(self._sent, number)
+
+    def _read(self, number: int, limit_bytes: int) -> list[Frame]:
         if number > self.last:
             return []
         if number < self._segments[0].first:
@@ -103,13 +117,14 @@ class Journal:
                 if found and frame.size > room:
                     break
                 room -= frame.size
-                found.append(frame if frame.number >= number else gap(number, frame.last))
+                found.append(frame if frame.number >= number else gap(number, frame.last, frame.lines))
             offset += frame.size
         self._cursor = (found[-1].last + 1, segment.path, offset)
         return found
 
     def drop_through(self, number: int) -> None:
         """Remove segments that the Control Room has wholly; the newest stays and carries the numbering on."""
+        self.mark_sent(number)
         while len(self._segments) > 1 and self._segments[0].last <= number:
             if len(self._segments) == 2 and not self._segments[1].size:
                 return  # its file may not be on disk yet, and the numbering lives in the files
@@ -157,7 +172,7 @@ class Journal:
     def _make_room(self) -> None:
         index = 0
         while index < len(self._segments) - 1 and self.size > self._limit_bytes:
-            if self._segments[index].folded:
+            if self._segments[index].folded or self._segments[index].first <= self._sent:
                 index += 1
             else:
                 index = self._fold_segment(index) + 1
@@ -168,7 +183,8 @@ class Journal:
         segment = self._segments[index]
         frames = fold(load(segment))
         before = self._segments[index - 1] if index else None
-        if before is not None and before.folded:
+        self.folded_through = segment.last
+        if before is not None and before.folded and before.first > self._sent:
             joined = fold([*load(before), *frames])
             if sum(frame.size for frame in joined) <= self._segment_bytes:
                 rewrite(before, joined)

@@ -29,6 +29,7 @@ from controlroom.protocol.messages import (
 )
 from controlroom.protocol.records import Level, LogRecord, Stream
 from controlroom.protocol.wire import MAXIMUM_FRAME_BYTES, encode
+from controlroom.runner.spool.folding import gap
 from controlroom.runner.spool.frames import Frame, Kind
 from controlroom.runner.spool.journal import Journal
 
@@ -113,7 +114,9 @@ class Spool:
     async def read(self, number: int, *, reports: int, limit_bytes: int) -> list[Entry]:
         """Return at most so many reports from a number on, of about the limit of bytes together."""
         if number in self._recent:
-            return self._read_recent(number, reports, limit_bytes)
+            recent = self._read_recent(number, reports, limit_bytes)
+            self._journal.mark_sent(recent[-1].number)
+            return recent
         frames = await self._in_turn(asyncio.to_thread(self._journal.read, number, limit_bytes))
         entries: list[Entry] = []
         for frame in frames:
@@ -154,8 +157,11 @@ class Spool:
         if self.ended:
             _log.warning("runner.report_after_end", attempt_id=self._attempt_id, report=type(body).__name__)
             return
-        await self._append_lost_lines()
-        await self._append_body(body)
+        while not (await self._append_lost_lines() and await self._append_body(body)):
+            if isinstance(body, Log):
+                self._lost_lines += len(body.records)
+                return
+            await asyncio.sleep(_DISK_RETRY_SECONDS)
         self.size = self._journal.size
 
     async def _acknowledge(self, number: int) -> None:
@@ -165,7 +171,7 @@ class Spool:
             await asyncio.to_thread(self._journal.drop_through, number)
         self.size = self._journal.size
 
-    async def _append_body(self, body: ReportBody) -> None:
+    async def _append_body(self, body: ReportBody) -> bool:
         entry = self._entry(self._journal.last + 1, body)
         if len(entry.payload) > MAXIMUM_FRAME_BYTES:
             body = Log((_too_large(body, len(entry.payload)),))
@@ -173,35 +179,31 @@ class Spool:
         lines = len(body.records) if isinstance(body, Log) else 0
         frame = Frame(entry.number, entry.kind, entry.payload, lines)
         if not await self._write(frame, sync=isinstance(body, _SYNCED)):
-            self._lost_lines += lines
-            return
+            return False
         self.last = entry.number
         self.ended = isinstance(body, Ended)
         self._remember(entry)
+        return True
 
-    async def _append_lost_lines(self) -> None:
+    async def _append_lost_lines(self) -> bool:
         if self._lost_lines:
-            number = self._journal.last + 1
-            if await self._write(Frame(number, Kind.GAP, b"", self._lost_lines), sync=False):
-                self.last = number
-                self._lost_lines = 0
+            missing = gap(self._journal.last + 1, self._journal.last + 1, self._lost_lines)
+            if not await self._write(missing, sync=False):
+                return False
+            self.last = missing.number
+            self._lost_lines = 0
+        return True
 
     async def _write(self, frame: Frame, *, sync: bool) -> bool:
-        """Write a frame; on a disk that does not take it, give a log frame up and keep trying with any other."""
-        while True:
-            try:
-                await asyncio.to_thread(self._journal.append, frame, sync=sync)
-            except OSError as error:
-                _log.error(  # the reason is in the error's text, a traceback adds nothing
-                    "runner.spool_unwritable", attempt_id=self._attempt_id, reason=error.strerror
-                )
-                if self._journal.last >= frame.last:
-                    return True  # written, and only making room failed
-                if frame.kind in (Kind.LOG, Kind.GAP):
-                    return False
-                await asyncio.sleep(_DISK_RETRY_SECONDS)
-            else:
-                return True
+        """Write a frame and say whether it is written; that making room behind it failed does not matter."""
+        try:
+            await asyncio.to_thread(self._journal.append, frame, sync=sync)
+        except OSError as error:
+            _log.error(  # the reason is in the error's text, a traceback adds nothing
+                "runner.spool_unwritable", attempt_id=self._attempt_id, reason=error.strerror
+            )
+            return self._journal.last >= frame.last
+        return True
 
     async def _skip_to(self, number: int) -> None:
         end: Ended | None = None
@@ -214,7 +216,8 @@ class Spool:
         self._recent_bytes = 0
         self.last = number
         if end is not None:
-            await self._append_body(end)
+            self.ended = False
+            await self._append(end)
 
     def _entry(self, number: int, body: ReportBody) -> Entry:
         report = Report(self._attempt_id, self._token, number, body)
@@ -224,9 +227,7 @@ class Spool:
         if frame.kind is not Kind.GAP:
             return [Entry(frame.number, frame.kind, frame.payload)]
         numbers = range(frame.number, min(frame.last + 1, frame.number + max(limit, 0)))
-        return [
-            self._entry(number, LogGap(frame.lines if number == frame.number else 0)) for number in numbers
-        ]
+        return [self._entry(number, LogGap(frame.lines if number == frame.last else 0)) for number in numbers]
 
     def _read_recent(self, number: int, reports: int, limit_bytes: int) -> list[Entry]:
         entries: list[Entry] = []
@@ -241,7 +242,9 @@ class Spool:
     def _remember(self, entry: Entry) -> None:
         self._recent[entry.number] = entry
         self._recent_bytes += len(entry.payload)
-        while self._recent_bytes > _RECENT_BYTES:
+        while self._recent and (
+            self._recent_bytes > _RECENT_BYTES or next(iter(self._recent)) <= self._journal.folded_through
+        ):
             oldest = self._recent.pop(next(iter(self._recent)))
             self._recent_bytes -= len(oldest.payload)
 

@@ -1,0 +1,180 @@
+"""The spool numbers reports, hands them out encoded, and says what it had to give up."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from controlroom.protocol.messages import (
+    ArtifactStored,
+    Ended,
+    Log,
+    LogGap,
+    Outcome,
+    Output,
+    Preparing,
+    Report,
+    ReportBody,
+    Started,
+)
+from controlroom.protocol.records import Level, LogRecord, Stream
+from controlroom.protocol.wire import MAXIMUM_FRAME_BYTES
+from controlroom.runner.spool import Spool
+from controlroom.runner.spool.frames import Kind
+from controlroom.runner.spool.journal import Journal
+
+MEGABYTE = 1024 * 1024
+_decoder = msgspec.msgpack.Decoder(Report)
+
+
+def lines(count: int, text: str = "line") -> Log:
+    return Log(tuple(LogRecord(float(n), Stream.STDOUT, Level.INFO, text) for n in range(count)))
+
+
+async def opened(folder: Path, limit: int = MEGABYTE) -> Spool:
+    return await Spool.open(folder, "att_1", "token", limit_bytes=limit)
+
+
+async def reports(spool: Spool, start: int = 1) -> list[Report]:
+    found: list[Report] = []
+    while entries := await spool.read(start, reports=10, limit_bytes=MEGABYTE):
+        found.extend(_decoder.decode(entry.payload) for entry in entries)
+        start = found[-1].number + 1
+    return found
+
+
+async def bodies(spool: Spool) -> list[ReportBody]:
+    return [report.body for report in await reports(spool)]
+
+
+async def test_reports_are_numbered_and_survive_without_being_closed(tmp_path: Path) -> None:
+    said = [Preparing("environment"), Started(1, True, "env", 7), lines(3), Output("total", 12)]
+    spool = await opened(tmp_path)
+    for body in said:
+        await spool.append(body)
+
+    again = await opened(tmp_path)
+
+    assert [(report.number, report.body) for report in await reports(again)] == list(enumerate(said, 1))
+    assert (again.last, again.ended) == (4, False)
+
+
+async def test_nothing_is_taken_after_the_end(tmp_path: Path) -> None:
+    spool = await opened(tmp_path)
+    await spool.append(Ended(1, Outcome.SUCCEEDED, 0))
+    await spool.append(lines(1))
+    await spool.append(Ended(2, Outcome.FAILED, 1))
+
+    assert await bodies(spool) == [Ended(1, Outcome.SUCCEEDED, 0)]
+    assert spool.ended
+
+
+async def test_artifact_reports_are_known_without_decoding(tmp_path: Path) -> None:
+    spool = await opened(tmp_path)
+    await spool.append(ArtifactStored("a.txt", "0" * 64, 1, "text/plain"))
+    await spool.close()
+
+    entries = await (await opened(tmp_path)).read(1, reports=5, limit_bytes=10)
+
+    assert [entry.kind for entry in entries] == [Kind.ARTIFACT]
+
+
+async def test_lines_that_gave_way_are_counted_and_no_number_is_missing(tmp_path: Path) -> None:
+    spool = await opened(tmp_path, limit=64 * 1024)
+    for _ in range(300):
+        await spool.append(lines(10, "x" * 100))
+    await spool.append(Ended(1, Outcome.SUCCEEDED, 0))
+    await spool.close()
+
+    found = await reports(await opened(tmp_path, limit=64 * 1024))
+
+    assert [report.number for report in found] == list(range(1, 302))
+    kept = sum(len(report.body.records) for report in found if isinstance(report.body, Log))
+    lost = sum(report.body.lines for report in found if isinstance(report.body, LogGap))
+    assert kept > 0
+    assert lost > 0
+    assert kept + lost == 3000
+
+
+async def test_a_report_that_is_too_large_to_send_is_replaced_by_a_word_about_it(tmp_path: Path) -> None:
+    spool = await opened(tmp_path)
+    await spool.append(Output("report", "x" * MAXIMUM_FRAME_BYTES))
+
+    (body,) = await bodies(spool)
+
+    assert isinstance(body, Log)
+    assert "'report'" in body.records[0].text
+    assert body.records[0].level is Level.ERROR
+
+
+async def test_on_a_full_disk_lines_give_way_and_the_end_waits_for_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = await opened(tmp_path)
+    await spool.append(Started(1, True, "env", 7))
+    full, refused = asyncio.Event(), asyncio.Event()
+    full.set()
+    real, loop = Journal.append, asyncio.get_running_loop()
+
+    def append(self: Journal, frame: object, *, sync: bool) -> None:
+        if full.is_set():
+            loop.call_soon_threadsafe(refused.set)
+            raise OSError(28, "No space left on device")
+        real(self, frame, sync=sync)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Journal, "append", append)
+    monkeypatch.setattr("controlroom.runner.spool.spool._DISK_RETRY_SECONDS", 0.01)
+    await spool.append(lines(5))
+    await spool.append(lines(6))
+    refused.clear()
+    ending = asyncio.create_task(spool.append(Ended(2, Outcome.SUCCEEDED, 0)))
+    await asyncio.wait_for(refused.wait(), 5)
+    assert not ending.done()
+    full.clear()
+    await asyncio.wait_for(ending, 5)
+
+    said = await bodies(spool)
+    assert said[0] == Started(1, True, "env", 7)
+    assert said[-1] == Ended(2, Outcome.SUCCEEDED, 0)
+    assert sum(body.lines for body in said if isinstance(body, LogGap)) == 11
+
+
+async def test_a_caller_that_is_cancelled_does_not_tear_the_sequence(tmp_path: Path) -> None:
+    spool = await opened(tmp_path)
+    for _ in range(50):
+        task = asyncio.create_task(spool.append(lines(100)))
+        await asyncio.sleep(0)
+        task.cancel()
+        await spool.append(lines(1))
+
+    found = await reports(spool)
+
+    assert [report.number for report in found] == list(range(1, spool.last + 1))
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_numbers_ahead_of_the_disk_are_jumped_and_the_end_follows(tmp_path: Path, ended: bool) -> None:
+    spool = await opened(tmp_path)
+    await spool.append(Started(1, True, "env", 7))
+    if ended:
+        await spool.append(Ended(2, Outcome.LOST, None, "stopped"))
+
+    await spool.acknowledge(20)
+
+    assert [(report.number, report.body) for report in await reports(spool, 21)] == (
+        [(21, Ended(2, Outcome.LOST, None, "stopped"))] if ended else []
+    )
+    again = await opened(tmp_path)
+    assert (again.last, again.ended) == ((21, True) if ended else (20, False))
+
+
+async def test_memory_for_recent_reports_is_bounded(tmp_path: Path) -> None:
+    spool = await opened(tmp_path, limit=16 * MEGABYTE)
+    for _ in range(40):
+        await spool.append(lines(1000, "x" * 100))
+
+    held = sum(len(entry.payload) for entry in spool._recent.values())
+
+    assert 0 < held <= MEGABYTE
+    assert [report.number for report in await reports(spool)] == list(range(1, 41))
