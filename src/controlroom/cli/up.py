@@ -8,6 +8,7 @@ from typing import Annotated
 import httpx
 import typer
 
+from controlroom.cli.client import load_profile, save_profile
 from controlroom.cli.local.examples import example_folders, signed_in
 from controlroom.cli.local.setup import ADMINISTRATOR, FirstSetup, check_data_folder, set_up
 from controlroom.cli.local.supervisor import Supervisor, Watched
@@ -105,6 +106,8 @@ def _join(url: str, first: FirstSetup, state: Path, slots: int, settings: Settin
 def _tour(url: str, first: FirstSetup, examples: Path | None, say: Say) -> list[str]:
     said: list[str] = []
     with signed_in(url, ADMINISTRATOR, first.password or "") as tour:
+        if load_profile() is None:
+            save_profile(url, tour.make_key("The commands of this machine"))
         published = []
         for folder in example_folders(examples) if examples is not None else []:
             try:

@@ -54,7 +54,7 @@ class OrderBook:
         if script is None:
             # The launcher sees to it elsewhere that lines come as they are written.
             variables.setdefault("PYTHONUNBUFFERED", "1")
-            variables.setdefault("PYTHONIOENCODING", "utf-8:backslashreplace")
+            variables.setdefault("PYTHONIOENCODING", "utf-8")
         return ProcessOrder(
             command=command,
             variables=variables,

@@ -1,0 +1,272 @@
+"""Ask for runs, follow their logs, control them, fetch what they leave."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from controlroom.cli.client import Client, UrlOption, connect
+from controlroom.cli.output import EXIT_FAILED, err, out, print_facts, print_json, print_table
+from controlroom.creator.given_inputs import inputs_from_pairs, inputs_from_text
+from controlroom.foundation.errors import Invalid
+
+app = typer.Typer(help=__doc__, no_args_is_help=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+RunArgument = Annotated[str, typer.Argument(help="Id of the run.")]
+FilterArgument = Annotated[
+    str, typer.Argument(help="Words such as 'state:failed bot:reconcile created>=2026-01-31'.")
+]
+
+_ENDED = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost", "rejected"})
+_LOOK_SECONDS = 0.3
+_LINES_AT_ONCE = 1_000
+_LEVEL_STYLES = {"error": "red", "warning": "yellow", "debug": "dim"}
+
+
+@app.command()
+def start(
+    bot: Annotated[str, typer.Argument(help="Id or name of the bot.")],
+    *,
+    given: Annotated[list[str] | None, typer.Option("--input", "-i", help="An input as name=value; may be given again.")] = None,
+    inputs: Annotated[Path | None, typer.Option(help="JSON file with the inputs.")] = None,
+    version: Annotated[int | None, typer.Option(min=1, help="Number of a version; the current one where absent.")] = None,
+    task: Annotated[str, typer.Option(help="Task of the package.")] = "",
+    device: Annotated[str, typer.Option(help="Id or name of the device to run on.")] = "",
+    pool: Annotated[str, typer.Option(help="Id or name of a device pool.")] = "",
+    label: Annotated[list[str] | None, typer.Option(help="Label that the device must have; may be given again.")] = None,
+    priority: Annotated[int, typer.Option(min=0, max=100, help="Higher goes first.")] = 50,
+    timeout: Annotated[float | None, typer.Option(min=0.001, help="Time limit in seconds; the bot's own where absent.")] = None,
+    reason: Annotated[str, typer.Option(help="Why, for whoever reads the history.")] = "",
+    idempotency_key: Annotated[str, typer.Option(help="The same key gives the same run.")] = "",
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the log until the run has ended; exit code 1 unless it succeeded.")] = False,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Ask for a run of a bot."""
+    body: dict[str, Any] = {
+        "bot": bot,
+        "priority": priority,
+        "reason": reason,
+        "task": task,
+        "labels": label or [],
+    }
+    optional = {
+        "version": version,
+        "device": device,
+        "pool": pool,
+        "timeout_seconds": timeout,
+        "idempotency_key": idempotency_key,
+    }
+    with connect(url) as client:
+        body["inputs"] = _inputs(client, bot, inputs, given or [])
+        run = client.post("/runs", {**body, **{name: value for name, value in optional.items() if value}})
+        if wait:
+            err.print(f"Run {run['id']}", markup=False)
+            _follow(client, run["id"])
+            run = client.get(f"/runs/{run['id']}")
+    if json:
+        print_json(run)
+    elif wait:
+        out.print(f"{run['state']}. {run['message']}".strip(), markup=False)
+    else:
+        out.print(run["id"], markup=False)
+    if wait and run["state"] != "succeeded":
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command("list")
+def list_runs(
+    filter: FilterArgument = "",
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most runs to list.")] = 50,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List runs, newest first."""
+    with connect(url) as client:
+        runs = list(client.pages("/runs", limit=limit, filter=filter))
+    if json:
+        print_json(runs)
+        return
+    columns = ["Run", "Bot", "State", "Device", "Asked for", "By"]
+    print_table(
+        columns,
+        [
+            [
+                run["id"],
+                run["bot_name"],
+                run["state"],
+                run["device_name"],
+                run["created_at"][:19],
+                run["requested_by"],
+            ]
+            for run in runs
+        ],
+    )
+
+
+@app.command()
+def show(run: RunArgument, url: UrlOption = None, json: JsonOption = False) -> None:
+    """Show a run, its attempts and its history."""
+    with connect(url) as client:
+        found = client.get(f"/runs/{run}")
+    if json:
+        print_json(found)
+        return
+    names = (
+        "id",
+        "bot_name",
+        "version_number",
+        "state",
+        "message",
+        "waiting_because",
+        "device_name",
+        "requested_by",
+        "reason",
+    )
+    print_facts({name.replace("_", " ").capitalize(): found[name] for name in names if found[name]})
+    for name in ("inputs", "outputs"):
+        for key, value in found[name].items():
+            out.print(f"{name[:-1]} {key} = {value}", markup=False)
+    print_table(
+        ["Time", "State", "What"],
+        [[row["time"][:19], row["state"], row["message"]] for row in found["history"]],
+    )
+
+
+@app.command()
+def log(
+    run: RunArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    attempt: Annotated[
+        int | None, typer.Option(min=1, help="Number of the attempt; the newest where absent.")
+    ] = None,
+    level: Annotated[str, typer.Option(help="Least level: debug, info, warning or error.")] = "debug",
+    url: UrlOption = None,
+) -> None:
+    """Print a run's log."""
+    with connect(url) as client:
+        if follow and attempt is None:
+            _follow(client, run, level)
+            return
+        attempts = client.get(f"/runs/{run}/attempts")
+        chosen = (
+            attempts[-1:] if attempt is None else [each for each in attempts if each["number"] == attempt]
+        )
+        if not chosen:
+            raise Invalid(
+                "The run has no such attempt." if attempts else "The run has not been attempted yet."
+            )
+        for line in _lines(client, chosen[0]["id"], 0, level):
+            _print_line(line)
+
+
+@app.command()
+def cancel(
+    run: RunArgument,
+    reason: Annotated[str, typer.Option(help="Why, for whoever reads the history.")] = "",
+    url: UrlOption = None,
+) -> None:
+    """Cancel a run: at once while it waits, with a polite signal first once it is active."""
+    with connect(url) as client:
+        _print_state(client.post(f"/runs/{run}/cancel", {"reason": reason}))
+
+
+@app.command()
+def pause(run: RunArgument, url: UrlOption = None) -> None:
+    """Halt a running bot."""
+    with connect(url) as client:
+        _print_state(client.post(f"/runs/{run}/pause"))
+
+
+@app.command()
+def resume(run: RunArgument, url: UrlOption = None) -> None:
+    """Let a paused bot go on."""
+    with connect(url) as client:
+        _print_state(client.post(f"/runs/{run}/resume"))
+
+
+@app.command()
+def repeat(run: RunArgument, url: UrlOption = None) -> None:
+    """Run again with the same version and inputs."""
+    with connect(url) as client:
+        out.print(client.post(f"/runs/{run}/repeat", {})["id"], markup=False)
+
+
+@app.command()
+def artifacts(
+    run: RunArgument,
+    download: Annotated[Path | None, typer.Option(help="Folder to write the files to.")] = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the files that a run left, or fetch them."""
+    with connect(url) as client:
+        found = client.get(f"/runs/{run}/artifacts")
+        for artifact in found if download is not None else []:
+            target = _inside(download or Path(), artifact["name"])
+            target.parent.mkdir(parents=True, exist_ok=True)
+            client.download(f"/artifacts/{artifact['id']}/content", target)
+    if json:
+        print_json(found)
+    else:
+        print_table(
+            ["Name", "Bytes", "Type"],
+            [[each["name"], each["size_bytes"], each["media_type"]] for each in found],
+        )
+
+
+def _inputs(client: Client, bot: str, file: Path | None, pairs: list[str]) -> dict[str, Any]:
+    try:
+        from_file = {} if file is None else inputs_from_text(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"{file} cannot be read: {error}.") from None
+    if not pairs:
+        return from_file
+    current = client.get(f"/bots/{bot}")
+    number = current.get("current_number") or (current.get("current") or {}).get("number")
+    schema = (
+        client.get(f"/bots/{bot}/versions/{number}").get("manifest", {}).get("inputs", {}) if number else {}
+    )
+    return {**from_file, **inputs_from_pairs(pairs, schema)}
+
+
+def _follow(client: Client, run_id: str, level: str = "debug") -> None:
+    positions: dict[str, int] = {}
+    while True:
+        run = client.get(f"/runs/{run_id}")
+        for attempt in run["attempts"]:
+            for line in _lines(client, attempt["id"], positions.get(attempt["id"], 0), level):
+                positions[attempt["id"]] = line["line"] + 1
+                _print_line(line)
+        if run["state"] in _ENDED:
+            return
+        time.sleep(_LOOK_SECONDS)
+
+
+def _lines(client: Client, attempt_id: str, first: int, level: str) -> Iterator[dict[str, Any]]:
+    position: int | None = first
+    while position is not None:
+        part = client.get(f"/attempts/{attempt_id}/log", first=position, limit=_LINES_AT_ONCE, level=level)
+        yield from part["lines"]
+        position = part["next_line"]
+
+
+def _print_line(line: dict[str, Any]) -> None:
+    style = _LEVEL_STYLES.get(line["level"])
+    out.print(f"{line['time'][11:23]} {line['text']}", markup=False, style=style)
+
+
+def _print_state(run: dict[str, Any]) -> None:
+    asked = " (cancel asked for)" if run["cancel_requested_at"] and run["state"] not in _ENDED else ""
+    out.print(f"{run['id']} {run['state']}{asked}", markup=False)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return where a file of a run goes; its name comes from the bot, and may not lead out of the folder."""
+    target = (folder / name).resolve()
+    if not target.is_relative_to(folder.resolve()):
+        raise Invalid(f"The artifact's name '{name}' leads out of {folder}; download it in the browser.")
+    return target
