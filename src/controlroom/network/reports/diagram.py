@@ -1,11 +1,12 @@
 """Draws the data centre with its ports as one SVG: who calls on the left, the Control Room amid, the rest right."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 from controlroom.network import catalogue
 from controlroom.network.catalogue import Component, Flow
 from controlroom.network.catalogue.model import IMPLIED_COMPONENTS
+from controlroom.network.intervals import union
 from controlroom.network.policy import Policy
 from controlroom.network.ports import format_ports
 
@@ -19,8 +20,8 @@ _CLIENTS = (
     Component.MONITORING,
 )
 _MIDDLE = (Component.LOAD_BALANCER, Component.CONTROL_ROOM)
-_LINE, _HEAD, _GAP, _WIDTH = 16, 30, 18, 300
-_COLUMNS = (20, 420, 820)
+_LINE, _HEAD, _GAP, _WIDTH = 16, 30, 18, 370
+_COLUMNS = (20, 490, 960)
 _STYLE = (
     "text{font:12px sans-serif;fill:#1b2430}.name{font-weight:bold;font-size:13px}"
     ".box{fill:#f4f7fb;stroke:#41597a}.cluster{fill:#fdf3e4;stroke:#a86b12}.flow{fill:none;stroke:#6b7f99}"
@@ -47,6 +48,8 @@ class _Box:
 def draw(policy: Policy | None = None) -> str:
     """Return the SVG of the whole catalogue, or of what one site has of it."""
     flows = [flow for flow in catalogue.FLOWS if policy is None or flow.name in policy.flows]
+    if policy is not None:
+        flows = [_as_in_site(flow, policy) for flow in flows]
     boxes = _place(flows, policy)
     width = _COLUMNS[-1] + _WIDTH + 20
     height = max((box.y + box.height for box in boxes.values()), default=0) + 20
@@ -60,6 +63,15 @@ def draw(policy: Policy | None = None) -> str:
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _as_in_site(flow: Flow, policy: Policy) -> Flow:
+    """Return a flow with the ports that the site gave it, and at the balancer where that took the entrance over."""
+    ports = union(permit.ports for permit in policy.permits if permit.flow == flow.name) or flow.service.ports
+    balanced = flow.service.entrance and policy.site.balancers and "balancer-web" in policy.flows
+    direct = flow.source is Component.BOT_RUNNER and policy.site.options.runner_link == "direct"
+    component = Component.LOAD_BALANCER if balanced and not direct else flow.destination
+    return replace(flow, service=replace(flow.service, ports=ports, component=component))
 
 
 def _place(flows: list[Flow], policy: Policy | None) -> dict[Component, _Box]:
