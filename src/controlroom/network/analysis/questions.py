@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from controlroom.network.addresses import Addresses, Family
 from controlroom.network.analysis.diagram import DEFAULT_BUDGET, ORDER, Diagram, Label
@@ -63,8 +64,8 @@ def compare(
         known = _numbers(hints.of(family)) if hints else ()
         diagram = Diagram((first, second), family, leaf, within=within, hints=known, budget=budget)
         for label, path in diagram.labels().items():
-            assert isinstance(label, tuple)  # noqa: S101  # the leaf above made it
-            found.append(Difference(_packet(family, diagram.packet_values(path)), *label))
+            packet = _packet(family, diagram.packet_values(path))
+            found.append(Difference(packet, *cast("tuple[Verdict, Verdict, int, int]", label)))
         nodes += diagram.nodes
     return Comparison(tuple(found), nodes)
 

@@ -91,13 +91,13 @@ class _Reader:
         taken: list[str] = []
         depth = 0
         while self._at < len(self._tokens):
-            token = self._tokens[self._at]
-            if depth == 0 and token in {"\n", ";"}:
+            piece = self._tokens[self._at]
+            if depth == 0 and piece in {"\n", ";"}:
                 break
-            if depth == 0 and token == "}":
+            if depth == 0 and piece == "}":
                 break
-            depth += {"{": 1, "}": -1}.get(token, 0)
-            taken.append(token)
+            depth += {"{": 1, "}": -1}.get(piece, 0)
+            taken.append(piece)
             self._at += 1
         return taken
 
