@@ -1,0 +1,19 @@
+// Starts every island on a page. Each looks for its own attributes, and does nothing where there are none.
+import { startLive } from "./live.js";
+import { startMoments } from "./moments.js";
+import { startDialogs } from "./dialogs.js";
+import { startNotices } from "./notices.js";
+import { startTheme } from "./theme.js";
+import { startKeyboard } from "./keyboard.js";
+import { startForms } from "./forms.js";
+import { startLog } from "./log.js";
+
+startNotices();
+startTheme();
+startDialogs();
+startMoments();
+startKeyboard();
+startForms();
+startLive();
+startLog();
+document.documentElement.dataset.started = "yes";

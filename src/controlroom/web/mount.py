@@ -1,0 +1,32 @@
+"""Puts the web UI onto an app: pages, static files, and what people see when something fails."""
+
+from fastapi import FastAPI
+
+from controlroom.web.assets import mount_assets, read_assets
+from controlroom.web.failures import handle_failures
+from controlroom.web.pages.activity import view as activity
+from controlroom.web.pages.bot import view as bot
+from controlroom.web.pages.bots import view as bots
+from controlroom.web.pages.device import view as device
+from controlroom.web.pages.devices import view as devices
+from controlroom.web.pages.jump import view as jump
+from controlroom.web.pages.me import view as me
+from controlroom.web.pages.run import view as run
+from controlroom.web.pages.run_form import view as run_form
+from controlroom.web.pages.sign_in import view as sign_in
+from controlroom.web.rendering import make_environment
+
+_PAGES = (sign_in, activity, run, run_form, bot, bots, devices, device, me, jump)
+
+
+def mount_web(app: FastAPI) -> None:
+    """Add the web UI. Call it last: requests that are not for pages keep the error handlers that the app has by then.
+
+    The pages use ``app.state``: identity, bots, runs, devices, joining and clock, at the time of a request.
+    """
+    assets = read_assets()
+    app.state.templates = make_environment(assets)
+    mount_assets(app, assets)
+    for each in _PAGES:
+        app.include_router(each.router)
+    handle_failures(app)

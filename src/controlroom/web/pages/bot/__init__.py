@@ -1,0 +1,1 @@
+"""One bot, its versions and its latest runs."""

@@ -1,0 +1,1 @@
+"""The list of devices, and joining a new one."""

@@ -1,0 +1,112 @@
+"""The run page's decisions: what can be done with a run now, which attempt's log is shown, how its story is told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from controlroom.identity.caller import Caller
+from controlroom.identity.permissions import Permission
+from controlroom.runs.models import HistoryKind
+from controlroom.runs.schemas import AttemptOut, HistoryOut, RunDetailOut
+from controlroom.runs.states import ENDED, State
+from controlroom.web.wording import state_face
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """What the caller can do with a run at this moment."""
+
+    cancel: bool
+    pause: bool
+    resume: bool
+    repeat: bool
+
+
+def actions_for(caller: Caller, run: RunDetailOut) -> Actions:
+    """Return what the caller may do and the run's state allows; the service decides again when it is asked."""
+    controls = caller.may(Permission.RUN_CONTROL) and run.cancel_requested_at is None
+    return Actions(
+        cancel=controls and run.state not in ENDED,
+        pause=controls and run.state is State.RUNNING,
+        resume=controls and run.state is State.PAUSED,
+        repeat=caller.may(Permission.RUN_REQUEST),
+    )
+
+
+def shown_attempt(run: RunDetailOut, number: int | None) -> AttemptOut | None:
+    """Return the attempt of a number, the newest one where none is named or there is no such attempt."""
+    newest = run.attempts[-1] if run.attempts else None
+    return next((attempt for attempt in run.attempts if attempt.number == number), newest)
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line of the story. ``after_seconds`` counts from the request."""
+
+    time: datetime
+    after_seconds: float
+    title: str
+    icon: str
+    tone: str
+    message: str
+    attempt: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the run's time that was spent in one state, for the bar above the story."""
+
+    state: State
+    begun: datetime
+    ended: datetime
+    offset: int
+    width: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted."""
+        return (self.ended - self.begun).total_seconds()
+
+
+_TITLES = {HistoryKind.STEP: "Step", HistoryKind.LATE: "Came too late", HistoryKind.NOTE: "Note"}
+_ICONS = {HistoryKind.STEP: "layers", HistoryKind.LATE: "history", HistoryKind.NOTE: "info"}
+BAR_UNITS = 1000
+"""The bar's width in its own units."""
+
+
+def happenings(run: RunDetailOut) -> list[Happening]:
+    """Return the run's story, first to last."""
+    numbers = {attempt.id: attempt.number for attempt in run.attempts}
+    told = []
+    for row in run.history:
+        face = state_face(row.state) if row.kind is HistoryKind.STATE and row.state else None
+        told.append(
+            Happening(
+                time=row.time,
+                after_seconds=max(0.0, (row.time - run.created_at).total_seconds()),
+                title=face.word if face else _TITLES.get(row.kind, "Note"),
+                icon=face.icon if face else _ICONS.get(row.kind, "info"),
+                tone=face.tone if face else "waiting",
+                message=row.message,
+                attempt=numbers.get(row.attempt_id or ""),
+            )
+        )
+    return told
+
+
+def stretches(run: RunDetailOut, now: datetime) -> list[Stretch]:
+    """Return how the run's time was spent, by state, laid out on a bar of `BAR_UNITS`."""
+    changes: Sequence[HistoryOut] = [
+        row for row in run.history if row.kind is HistoryKind.STATE and row.state
+    ]
+    end = run.ended_at or max(now, run.created_at)
+    total = max((end - run.created_at) / timedelta(seconds=1), 0.001)
+    found = []
+    for index, row in enumerate(changes):
+        if row.state is None or row.state in ENDED:
+            continue
+        until = changes[index + 1].time if index + 1 < len(changes) else end
+        offset = round((row.time - run.created_at).total_seconds() / total * BAR_UNITS)
+        width = max(2, round((until - row.time).total_seconds() / total * BAR_UNITS))
+        found.append(Stretch(row.state, row.time, until, offset, width))
+    return found

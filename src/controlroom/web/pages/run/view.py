@@ -1,0 +1,74 @@
+"""One run: header, story, log, inputs and outputs, artifacts, and what can be done with it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Query, Request, Response
+
+from controlroom.identity.access import page_caller
+from controlroom.identity.caller import Caller
+from controlroom.identity.permissions import Permission
+from controlroom.runs.schemas import RepeatIn
+from controlroom.runs.states import ENDED
+from controlroom.web.pages.run.story import BAR_UNITS, actions_for, happenings, shown_attempt, stretches
+from controlroom.web.rendering import go_to, now_of, page
+from controlroom.web.services import runs_of
+
+router = APIRouter(include_in_schema=False, prefix="/runs/{run_id}")
+
+RunId = Annotated[str, Path(max_length=64)]
+Controller = Annotated[Caller, page_caller(Permission.RUN_CONTROL)]
+Reason = Annotated[str, Form(max_length=500)]
+
+
+@router.get("")
+async def run(
+    request: Request,
+    caller: Annotated[Caller, page_caller(Permission.RUN_READ)],
+    run_id: RunId,
+    attempt: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+) -> Response:
+    """Tell a run's story."""
+    runs = runs_of(request)
+    detail = await runs.detail(caller, run_id)
+    artifacts = await runs.artifacts(caller, run_id)
+    context = {
+        "run": detail,
+        "attempt": shown_attempt(detail, attempt),
+        "artifacts": artifacts,
+        "actions": actions_for(caller, detail),
+        "happenings": happenings(detail),
+        "stretches": stretches(detail, now_of(request)),
+        "bar_units": BAR_UNITS,
+        "has_ended": detail.state in ENDED,
+    }
+    return page(request, caller, "pages/run/run.html", context)
+
+
+@router.post("/cancel")
+async def cancel(request: Request, caller: Controller, run_id: RunId, reason: Reason = "") -> Response:
+    """Cancel the run."""
+    await runs_of(request).cancel(caller, run_id, reason)
+    return go_to(request, f"/runs/{run_id}")
+
+
+@router.post("/pause")
+async def pause(request: Request, caller: Controller, run_id: RunId) -> Response:
+    """Halt the bot."""
+    await runs_of(request).pause(caller, run_id)
+    return go_to(request, f"/runs/{run_id}")
+
+
+@router.post("/resume")
+async def resume(request: Request, caller: Controller, run_id: RunId) -> Response:
+    """Let the bot go on."""
+    await runs_of(request).resume(caller, run_id)
+    return go_to(request, f"/runs/{run_id}")
+
+
+@router.post("/repeat")
+async def repeat(
+    request: Request, caller: Annotated[Caller, page_caller(Permission.RUN_REQUEST)], run_id: RunId
+) -> Response:
+    """Run it again with the same inputs, and go to the new run."""
+    again = await runs_of(request).repeat(caller, run_id, RepeatIn())
+    return go_to(request, f"/runs/{again.id}")

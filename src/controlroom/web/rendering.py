@@ -1,0 +1,94 @@
+"""Turns templates into answers: what every page knows of its caller, its theme and its address."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.responses import RedirectResponse
+
+from controlroom.identity.caller import Caller
+from controlroom.web import wording
+from controlroom.web.assets import WEB_FOLDER, Assets
+from controlroom.web.navigation import menu_of
+from controlroom.web.theme import Theme
+
+THEME_COOKIE = "controlroom_theme"
+NARROW_COOKIE = "controlroom_menu"
+
+
+def make_environment(assets: Assets) -> Environment:
+    """Return the template environment: everything is escaped, and a name that is not there is an error."""
+    environment = Environment(
+        loader=FileSystemLoader(WEB_FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.globals["static"] = assets.url
+    filters = (
+        "exact",
+        "duration",
+        "size",
+        "count",
+        "short_id",
+        "as_json",
+        "state_face",
+        "presence_face",
+        "mode_face",
+    )
+    environment.filters.update({name: getattr(wording, name) for name in filters})
+    environment.globals["relative"] = wording.relative
+    return environment
+
+
+def page(
+    request: Request,
+    caller: Caller | None,
+    template: str,
+    context: Mapping[str, Any] | None = None,
+    *,
+    status: int = 200,
+) -> Response:
+    """Return a page, or the part of one, made of a template such as ``pages/bots/bots.html``."""
+    environment: Environment = request.app.state.templates
+    known = {**frame(request, caller), **(context or {})}
+    html = environment.get_template(template).render(known)
+    return HTMLResponse(html, status, headers={"Cache-Control": "no-store", "Vary": "Cookie, HX-Request"})
+
+
+def frame(request: Request, caller: Caller | None) -> dict[str, Any]:
+    """Return what the shell around every page shows."""
+    chosen = request.cookies.get(THEME_COOKIE, "")
+    return {
+        "caller": caller,
+        "menu": menu_of(caller) if caller else [],
+        "path": request.url.path,
+        "theme": chosen if chosen in tuple(Theme) else Theme.SYSTEM.value,
+        "menu_is_narrow": request.cookies.get(NARROW_COOKIE) == "narrow",
+        "now": now_of(request),
+        "request_id": str(getattr(request.state, "request_id", "")),
+    }
+
+
+def now_of(request: Request) -> datetime:
+    """Return the present moment by the node's clock."""
+    clock = getattr(request.app.state, "clock", None)
+    now: datetime = clock.now() if clock is not None else datetime.now(UTC)
+    return now
+
+
+def go_to(request: Request, location: str) -> Response:
+    """Send the browser to another page after a change (303), htmx by its own header."""
+    if is_htmx(request):
+        return Response(status_code=204, headers={"HX-Redirect": location})
+    return RedirectResponse(location, 303)
+
+
+def is_htmx(request: Request) -> bool:
+    """Say whether a script of ours asks, which takes parts of pages."""
+    return "hx-request" in request.headers

@@ -1,0 +1,30 @@
+"""The services that a page's view calls: the same ones as the API's."""
+
+from typing import cast
+
+from fastapi import Request
+
+from controlroom.bots.service import BotService
+from controlroom.devices.joining import JoinService
+from controlroom.devices.service import DeviceService
+from controlroom.runs.service import RunService
+
+
+def bots_of(request: Request) -> BotService:
+    """Return the service of bots."""
+    return cast("BotService", request.app.state.bots)
+
+
+def runs_of(request: Request) -> RunService:
+    """Return the service of runs."""
+    return cast("RunService", request.app.state.runs)
+
+
+def devices_of(request: Request) -> DeviceService:
+    """Return the service of devices and pools."""
+    return cast("DeviceService", request.app.state.devices)
+
+
+def joining_of(request: Request) -> JoinService:
+    """Return the service of join tokens."""
+    return cast("JoinService", request.app.state.joining)
