@@ -91,7 +91,7 @@ def _junit(proved: Sequence[Proved]) -> str:
     lines = ['<?xml version="1.0" encoding="UTF-8"?>']
     lines.append(f'<testsuite name="network verify" tests="{len(proved)}" failures="{failed}">')
     for one in proved:
-        lines.append(f"  <testcase name="{escape(_printable(one.name))}">")
+        lines.append(f'  <testcase name="{escape(_printable(one.name))}">')
         if not one.verdicts.holds:
             text = "\n".join(f"{finding.kind}: {finding.message}" for finding in one.verdicts.findings)
             lines.append(
