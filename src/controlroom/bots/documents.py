@@ -56,7 +56,7 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
     """
     try:
         _check_events(yaml.parse(text, Loader=_Loader), name)
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506  # the loader is the safe one
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506  # nosec B506: the loader is the safe one
     except yaml.MarkedYAMLError as error:
         where = f" (line {error.problem_mark.line + 1})" if error.problem_mark is not None else ""
         raise declaration_error(name, "", f"is not YAML: {error.problem or error.context}{where}") from None

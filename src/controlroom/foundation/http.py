@@ -52,7 +52,7 @@ class PageOut(Schema, Generic[T]):
 
 
 def page_request(
-    filter: Annotated[  # noqa: A002  # the parameter's name in the API
+    filter: Annotated[  # the parameter's name in the API
         str,
         Query(
             max_length=1000,

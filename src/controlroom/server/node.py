@@ -102,7 +102,7 @@ async def open_node(settings: Settings, clock: Clock) -> AsyncIterator[Node]:
 
 def build_node(settings: Settings, clock: Clock, database: Database, key: bytes) -> Node:
     """Put the parts of a node together; nothing runs yet."""
-    bus, cache, chance = MemoryBus(), MemoryCache(clock), Random()  # noqa: S311  # spreads delays, keeps no secret
+    bus, cache, chance = MemoryBus(), MemoryCache(clock), Random()  # noqa: S311  # nosec B311: spreads delays, keeps no secret
     database.wake_with(bus.wake)
     blobs = BlobStore(settings.data_folder / "blobs")
     tokens = AttemptTokens(key)

@@ -36,7 +36,7 @@ class Backoff:
         """Return how long to wait before the next try."""
         whole = min(self._pace.longest_retry, self._pace.first_retry * 2.0 ** min(self._tries, 16))
         self._tries += 1
-        return whole * random.uniform(0.2, 1.0)  # noqa: S311  # chance for spreading load, not for secrets
+        return whole * random.uniform(0.2, 1.0)  # noqa: S311  # nosec B311: spreads load, keeps no secret
 
     def reset(self) -> None:
         """Begin with short waits again."""
