@@ -4,7 +4,7 @@ Programs get what the server gives them; only requests of browsers for pages are
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -27,15 +27,14 @@ log = logger("web")
 
 def handle_failures(app: FastAPI) -> None:
     """Answer failed requests for pages with pages; hand the others to the handlers that the app has by now."""
-    app.add_exception_handler(SignInNeeded, _send_to_sign_in)
+    app.add_exception_handler(SignInNeeded, _send_to_sign_in)  # type: ignore[arg-type]  # Starlette types handlers by Exception
     for kind, handler in (
         (ControlRoomError, _show_error),
         (HTTPException, _show_http_error),
         (RequestValidationError, _show_invalid_address),
         (Exception, _show_crash),
     ):
-        handlers = cast("dict[Any, Handler]", app.exception_handlers)
-        app.add_exception_handler(kind, _for_pages(handler, handlers.get(kind)))
+        app.add_exception_handler(kind, _for_pages(handler, app.exception_handlers.get(kind)))
 
 
 def _for_pages(shown: Handler, otherwise: Handler | None) -> Any:

@@ -33,7 +33,7 @@ class Listing(Generic[T]):
 
     path: str
     request: PageRequest
-    page: Page[T] = field(default_factory=lambda: Page[T]([]))
+    page: Page[T] = field(default_factory=lambda: Page([]))
     problem: str = ""
 
     @property

@@ -65,7 +65,7 @@ def frame(request: Request, caller: Caller | None) -> dict[str, Any]:
     """Return what the shell around every page shows."""
     chosen = request.cookies.get(THEME_COOKIE, "")
     return {
-        "caller": caller,
+        "who": caller,  # a macro's own `caller` means its call block
         "menu": menu_of(caller) if caller else [],
         "path": request.url.path,
         "theme": chosen if chosen in tuple(Theme) else Theme.SYSTEM.value,

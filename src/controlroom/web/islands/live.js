@@ -63,7 +63,8 @@ function connect(area) {
   opened.addEventListener("hello", (event) => note(event));
   opened.addEventListener("change", (event) => {
     note(event);
-    schedule(area);
+    const { liveAbout } = area.dataset;
+    if (!liveAbout || event.data.includes(liveAbout)) schedule(area);
   });
   opened.addEventListener("reset", () => {
     position = null;
