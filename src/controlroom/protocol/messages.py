@@ -77,7 +77,10 @@ class Log(msgspec.Struct, frozen=True, tag="log"):
 
 
 class LogGap(msgspec.Struct, frozen=True, tag="log_gap"):
-    """Lines that gave way while the Control Room was out of reach and the runner's buffer was full."""
+    """Lines that gave way while the Control Room was out of reach and the runner's buffer was full.
+
+    It takes the number of a report that gave way. Of neighbours the last counts the lines of all and the others say 0.
+    """
 
     lines: int
 

@@ -46,6 +46,8 @@ async def apply_body(
     match body:
         case Log(records=records):
             await append_records(transaction, attempt, records)
+        case LogGap(lines=0):
+            return
         case LogGap(lines=lines):
             await append_records(transaction, attempt, [_gap_record(lines, now)])
         case Progress():
