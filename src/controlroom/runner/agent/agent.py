@@ -74,6 +74,7 @@ class Agent:
         self._link = Link(connector, self, self._attempts.outbox, pace=pace, watcher=self._link_changed)
         self._facts = machine_facts()
         self._leases = LeaseBook()
+        self._first_lease_seconds = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -126,6 +127,7 @@ class Agent:
     def welcomed(self, welcome: Welcome) -> None:
         """Take the pace of a new connection."""
         self._leases.welcomed(welcome.lease_seconds)
+        self._first_lease_seconds = max(0.0, welcome.lease_seconds - welcome.heartbeat_seconds)
 
     async def receive(self, message: FromServer) -> None:
         """Act on a message; whatever takes its time goes on beside the link."""
@@ -154,7 +156,9 @@ class Agent:
         if attempt is None:
             return
         if plan.exclusive:
-            attempt.lease_until = self._leases.lasts_until()
+            # Before this, a runner without attempts named none in its heartbeats, so the book knows no recent answer.
+            # The order itself is the newest word; the next heartbeat names the attempt and is answered, or it is stale.
+            attempt.lease_until = lease_clock() + self._first_lease_seconds
         if self._stopping.is_set():
             await attempt.end(Outcome.LOST, _STOPPED)
             return

@@ -53,12 +53,13 @@ class LocalAttempt:
         self.task: asyncio.Task[None] | None = None
         """Carries the attempt out; None for one that an earlier process began."""
         self.outcome: Outcome | None = None
+        self.asked_to_end = False
+        """Whether a cancel was passed on; the Control Room repeats its orders, and the first one counts."""
         self._outbox = outbox
         self._execution: Execution | None = None
         self._work: asyncio.Task[None] | None = None
         self._stop: _Stop | None = None
         """Asked for before the execution began."""
-        self._pause_wanted = False
 
     @property
     def running(self) -> bool:
@@ -108,6 +109,9 @@ class LocalAttempt:
 
     async def cancel(self, grace_seconds: float, outcome: Outcome, reason: str) -> None:
         """End the bot: politely, and after the grace time by force; one that has not begun ends at once."""
+        if self.asked_to_end:
+            return
+        self.asked_to_end = True
         if self._execution is not None:
             await self._execution.cancel(grace_seconds, outcome, reason)
         else:
@@ -121,14 +125,12 @@ class LocalAttempt:
             self._ask_to_stop(Outcome.LOST, reason)
 
     async def pause(self) -> None:
-        """Halt the bot, or let it begin halted."""
-        self._pause_wanted = True
+        """Halt the bot, where it runs."""
         if self._execution is not None:
             await self._execution.pause()
 
     async def resume(self) -> None:
         """Let the bot go on."""
-        self._pause_wanted = False
         if self._execution is not None:
             await self._execution.resume()
 
@@ -149,10 +151,5 @@ class LocalAttempt:
             self.plan, package=package, workspace=self.folder.workspace, sink=self, uploader=self.artifacts
         )
         self._execution = execution
-        pausing = asyncio.create_task(execution.pause()) if self._pause_wanted else None
-        try:
-            await execution.run()
-        finally:
-            if pausing is not None:
-                pausing.cancel()
+        await execution.run()
         await self.end(Outcome.LOST, "The Bot Runner did not learn how the bot ended.")

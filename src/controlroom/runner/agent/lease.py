@@ -6,6 +6,9 @@ from collections import deque
 
 _MARGIN_FRACTION = 0.1
 _MARGIN_SECONDS = 5.0
+_OLDEST_FRACTION = 0.5
+"""A heartbeat that was not answered within this part of a lease never will be: its answer was left out or joined with
+a later one."""
 
 
 def lease_clock() -> float:
@@ -19,8 +22,9 @@ def lease_clock() -> float:
 class LeaseBook:
     """Knows until when leases surely last.
 
-    The Control Room answers each heartbeat that names attempts with one renewal, in order, so a lease lasts at least
-    its length from the moment the heartbeat was *sent*: an answer that was late in the network makes it no longer.
+    The Control Room renews leases in answer to heartbeats, in their order, so a lease lasts at least its length from
+    the moment the heartbeat was *sent*: an answer that was late in the network makes it no longer. An answer is taken
+    for that to the oldest heartbeat it may belong to.
     """
 
     def __init__(self) -> None:
@@ -44,6 +48,9 @@ class LeaseBook:
 
     def renewed(self) -> None:
         """Take note that a heartbeat was answered."""
+        oldest = lease_clock() - self._lease_seconds * _OLDEST_FRACTION
+        while len(self._unanswered) > 1 and self._unanswered[0] < oldest:
+            self._unanswered.popleft()
         if self._unanswered:
             self._answered_at = self._unanswered.popleft()
 

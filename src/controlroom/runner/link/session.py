@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from controlroom.protocol.messages import Ack, FromServer, Heartbeat, Hello, Refused, Welcome
 from controlroom.protocol.wire import encode
 from controlroom.runner.link.outbox import Outbox
-from controlroom.runner.link.transport import Connection, LinkLost, RunnerRefused
+from controlroom.runner.link.transport import Connection, LinkLost
 
 
 class Peer(Protocol):
@@ -66,7 +66,7 @@ async def _receive(connection: Connection, peer: Peer, outbox: Outbox) -> None:
         for message in await connection.receive():
             match message:
                 case Refused(reason=reason, fatal=True):
-                    raise RunnerRefused(f"The Control Room closed the connection: {reason}")
+                    raise LinkLost(f"The Control Room closes the connection: {reason}")
                 case Refused():
                     await peer.receive(message)
                 case Ack():

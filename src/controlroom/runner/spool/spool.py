@@ -33,6 +33,8 @@ from controlroom.runner.spool.folding import gap
 from controlroom.runner.spool.frames import Frame, Kind
 from controlroom.runner.spool.journal import Journal
 
+_LARGEST_PAYLOAD_BYTES = MAXIMUM_FRAME_BYTES - 1024
+"""Leaves room for what a transport puts around a report."""
 _RECENT_BYTES = 1024 * 1024
 _DISK_RETRY_SECONDS = 1.0
 _KINDS: dict[type, Kind] = {
@@ -173,7 +175,7 @@ class Spool:
 
     async def _append_body(self, body: ReportBody) -> bool:
         entry = self._entry(self._journal.last + 1, body)
-        if len(entry.payload) > MAXIMUM_FRAME_BYTES:
+        if len(entry.payload) > _LARGEST_PAYLOAD_BYTES:
             body = Log((_too_large(body, len(entry.payload)),))
             entry = self._entry(entry.number, body)
         lines = len(body.records) if isinstance(body, Log) else 0
@@ -252,7 +254,7 @@ class Spool:
 def _too_large(body: ReportBody, size: int) -> LogRecord:
     what = f"The output '{body.name}'" if isinstance(body, Output) else f"A {type(body).__name__} report"
     text = (
-        f"{what} takes {size:,} bytes, more than the {MAXIMUM_FRAME_BYTES:,} that can be sent, and was left out. "
+        f"{what} takes {size:,} bytes, more than the {_LARGEST_PAYLOAD_BYTES:,} that can be sent, and was left out. "
         "Give large results as artifacts."
     )
     return LogRecord(time.time(), Stream.SYSTEM, Level.ERROR, text)
