@@ -535,3 +535,18 @@ async def test_the_status_file_says_what_goes_on(room: ControlRoom, tmp_path: Pa
                 await asyncio.sleep(0.05)
         assert (status.link, status.transport, status.running) == ("connected", "websocket", ("att_1",))
         assert KEY not in (tmp_path / "status.json").read_text()
+
+
+async def test_an_exclusive_bot_may_begin_on_a_runner_that_was_idle_for_longer_than_a_lease(
+    room: ControlRoom, tmp_path: Path
+) -> None:
+    room.heartbeat_seconds, room.lease_seconds = 1.2, 3
+    async with running(room, tmp_path) as scene:
+        await room.until(lambda: len(room.heartbeats) > 3)
+        await room.assign(make_plan("att_1", PACKAGE, exclusive=True))
+        alone = await scene.started("att_1")
+        beats = len(room.heartbeats)
+        await room.until(lambda: len(room.heartbeats) > beats)
+        assert not alone.ends.done()
+        alone.end()
+        assert (await scene.closed("att_1")).outcome is Outcome.SUCCEEDED
