@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -305,8 +306,10 @@ class ControlRoom:
 
 
 @asynccontextmanager
-async def serve(room: ControlRoom, port: int = 0) -> AsyncIterator[ControlRoom]:
-    """Serve on a free port, or on the one given, for the length of the block."""
+async def serve(
+    room: ControlRoom, port: int = 0, *, certificate: Path | None = None
+) -> AsyncIterator[ControlRoom]:
+    """Serve on a free port, or on the one given, for the length of the block; over TLS with a certificate and key."""
     config = uvicorn.Config(
         room,  # type: ignore[arg-type]  # an ASGI application by shape
         port=port,
@@ -315,13 +318,15 @@ async def serve(room: ControlRoom, port: int = 0) -> AsyncIterator[ControlRoom]:
         ws="websockets-sansio",
         timeout_graceful_shutdown=1,
         ws_ping_interval=None,
+        ssl_certfile=certificate,
     )
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())
     while not server.started:
         await asyncio.sleep(0.005)
     room.address = server.servers[0].sockets[0].getsockname()[:2]
-    room.url = f"http://127.0.0.1:{room.address[1]}"
+    scheme = "https" if certificate else "http"
+    room.url = f"{scheme}://127.0.0.1:{room.address[1]}"
     try:
         yield room
     finally:

@@ -22,6 +22,8 @@ class Relay:
         self.connections = 0
         self.cut_count = 0
         self.url = ""
+        self.asked: list[bytes] = []
+        """First lines of what was asked of it as a proxy."""
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -75,6 +77,30 @@ class Relay:
                 await writer.drain()
 
 
+class Proxy(Relay):
+    """An HTTP proxy (RFC 9110 section 9.3.6) that leads every name to its one target."""
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.asked.append(head.partition(b"\r\n")[0])
+        through = asyncio.StreamReader()
+        if head.startswith(b"CONNECT "):
+            writer.write(b"HTTP/1.1 200 Connected\r\n\r\n")
+        else:
+            through.feed_data(head)
+        feeding = asyncio.create_task(_feed(reader, through))
+        try:
+            await super().handle(through, writer)
+        finally:
+            feeding.cancel()
+
+
+async def _feed(source: asyncio.StreamReader, target: asyncio.StreamReader) -> None:
+    while data := await source.read(_READ_BYTES):
+        target.feed_data(data)
+    target.feed_eof()
+
+
 def _without_upgrade(data: bytes) -> bytes:
     head, end, body = data.partition(b"\r\n\r\n")
     lines = [
@@ -87,10 +113,14 @@ def _without_upgrade(data: bytes) -> bytes:
 
 @asynccontextmanager
 async def relay(
-    target: tuple[str, int], *, cuts: Iterator[int] = iter(()), strips_upgrade: bool = False
+    target: tuple[str, int],
+    *,
+    cuts: Iterator[int] = iter(()),
+    strips_upgrade: bool = False,
+    kind: type[Relay] = Relay,
 ) -> AsyncIterator[Relay]:
     """Listen on a free port for the length of the block."""
-    standing = Relay(target, cuts=cuts, strips_upgrade=strips_upgrade)
+    standing = kind(target, cuts=cuts, strips_upgrade=strips_upgrade)
     server = await asyncio.start_server(standing.handle, "127.0.0.1", 0)
     standing.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
