@@ -30,13 +30,16 @@ while True:
 """
 DAEMON = """
 import os, sys, time
+reader, writer = os.pipe()
 if os.fork() == 0:
     os.setsid()
     if os.fork() == 0:
         print(os.getpid(), "daemon", flush=True)
+        os.close(writer)
         time.sleep(1000)
     os._exit(0)
-os.wait()
+os.close(writer)
+os.read(reader, 1)
 """
 
 

@@ -118,8 +118,9 @@ class Supervision:
                 await self._ask_to_stop()
 
     async def _ask_to_stop(self) -> None:
-        self.cancel_file.touch()
+        # The signal first: a bot that sees the file and ends would otherwise meet the signal while it ends.
         await self.process.terminate()
+        self.cancel_file.touch()
         self.stopwatch.go_on()
         self.process.resume()
 

@@ -87,7 +87,7 @@ class BotProcess(Protocol):
         ...
 
     async def terminate(self) -> None:
-        """Ask politely; does nothing once the process has ended."""
+        """Ask politely; returns when the signal is sent, and does nothing once the process has ended."""
         ...
 
     async def kill(self) -> None:

@@ -9,6 +9,7 @@ import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -22,6 +23,7 @@ _PIPE_BYTES = 1024 * 1024
 _SET_PIPE_SIZE = 1031
 """F_SETPIPE_SZ of Linux (fcntl(2)), which Python 3.11 names on Linux only."""
 NO_MARKER = ("", "")
+_ANSWER_SECONDS = 5.0
 _KEEPER_LIMIT_SECONDS = 15.0
 """Longer than the keeper itself takes before it gives up on a tree."""
 
@@ -137,6 +139,7 @@ class KeptProcess:
         self._started_at: float | None = None
         self._keeper: psutil.Process | None = None
         self._ended: asyncio.Future[ExitFacts] = asyncio.get_running_loop().create_future()
+        self._obeyed = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -163,11 +166,11 @@ class KeptProcess:
         self._listening = asyncio.create_task(self._listen(reader))
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
-        line = b""
-        with suppress(OSError, ValueError):
-            line = await reader.readline()
-        if line.endswith(b"\n"):
-            words = json.loads(line)
+        words = await _next_words(reader)
+        while "done" in words:
+            self._obeyed.set()
+            words = await _next_words(reader)
+        if words:
             facts = ExitFacts(
                 exit_code=words["ended"],
                 cpu_seconds=words["cpu_seconds"],
@@ -180,6 +183,7 @@ class KeptProcess:
             facts = ExitFacts(None)
         if not self._ended.done():
             self._ended.set_result(facts)
+        self._obeyed.set()
 
     def _end_orphans(self) -> None:
         """End what can still be told to be the bot's: its session, and whoever holds its pipes."""
@@ -209,9 +213,12 @@ class KeptProcess:
     async def _tell(self, line: str) -> None:
         if self._writer is None or self._ended.done():
             return
-        with suppress(OSError):
+        self._obeyed.clear()
+        with suppress(OSError, TimeoutError):
             self._writer.write(line.encode("ascii") + b"\n")
-            await self._writer.drain()
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                await self._writer.drain()
+                await self._obeyed.wait()
 
     def _tree(self) -> list[psutil.Process]:
         if self._keeper is None or self._ended.done():
@@ -245,6 +252,15 @@ class KeptProcess:
             self._writer.close()
         for source in (self.standard_output, self.standard_error, self.channel):
             source.close()
+
+
+async def _next_words(reader: asyncio.StreamReader) -> dict[str, Any]:
+    """Return the keeper's next line, empty where there is none any more."""
+    line = b""
+    with suppress(OSError, ValueError):
+        line = await reader.readline()
+    words: dict[str, Any] = json.loads(line) if line.endswith(b"\n") else {}
+    return words
 
 
 class AdvisoryLock:

@@ -6,7 +6,7 @@ On Linux it is a child subreaper (prctl(2)): whatever a bot daemonises becomes t
 the tree is known exactly. The bot gets SIGKILL by its parent-death signal if the keeper itself is killed.
 
 Towards the runner: JSON lines ``{"started": pid}``, ``{"failed": text}``, ``{"refused": text}``, ``{"ended": ...}``.
-From the runner: lines ``signal NUMBER [group]`` and ``kill``.
+From the runner: lines ``signal NUMBER [group]`` and ``kill``, each answered by ``{"done": true}`` once it is sent.
 """
 
 from __future__ import annotations
@@ -180,6 +180,7 @@ def _watch(bot: int, control: int, failure: str) -> None:
             *lines, pending = (pending + words).split(b"\n")
             for line in lines:
                 _obey(line.decode("ascii", "replace").split(), bot)
+                tell(control, done=True)
     left_behind = _end_tree(bot)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     tell(
