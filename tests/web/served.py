@@ -130,7 +130,9 @@ class Site:
 @contextmanager
 def served_site(folder: Path) -> Iterator[Site]:
     """Serve a fresh Control Room for the length of the block."""
-    settings = Settings(data_folder=folder, port=0, heartbeat_seconds=86_000, lease_seconds=86_000, password_minimum_length=8)
+    settings = Settings(
+        data_folder=folder, port=0, heartbeat_seconds=86_000, lease_seconds=86_000, password_minimum_length=8
+    )
     app = create_app(settings)
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1)
@@ -215,7 +217,12 @@ def add_device(site: Site, name: str, **other: Any) -> Device:
 
 
 def add_run(
-    site: Site, version: BotVersion, bot_name: str, *, ago_seconds: float = 60, inputs: dict[str, Any] | None = None
+    site: Site,
+    version: BotVersion,
+    bot_name: str,
+    *,
+    ago_seconds: float = 60,
+    inputs: dict[str, Any] | None = None,
 ) -> Run:
     """Write a run that waits for a label which no device has, so that only the test moves it on."""
     now = datetime.now(UTC) - timedelta(seconds=ago_seconds)
@@ -230,7 +237,15 @@ def add_run(
     async def work(transaction: Transaction) -> Run:
         transaction.session.add(run)
         await transaction.session.flush()
-        add_history(transaction, run.id, now=now, attempt_id=None, kind=HistoryKind.STATE, state=State.QUEUED, message=run.reason)
+        add_history(
+            transaction,
+            run.id,
+            now=now,
+            attempt_id=None,
+            kind=HistoryKind.STATE,
+            state=State.QUEUED,
+            message=run.reason,
+        )
         emit_run(transaction, run, now=now, kind="run.queued")
         return run
 
@@ -265,21 +280,28 @@ def start_run(site: Site, run_id: str, device: Device, *, after_seconds: float =
     return site.write(work)
 
 
-def write_log(site: Site, attempt_id: str, texts: list[tuple[Level, str]], *, stream: Stream = Stream.LOG) -> None:
+def write_log(
+    site: Site, attempt_id: str, texts: list[tuple[Level, str]], *, stream: Stream = Stream.LOG
+) -> None:
     """Add lines to an attempt's log."""
     now = datetime.now(UTC).timestamp()
 
     async def work(transaction: Transaction) -> None:
         attempt = await transaction.session.get_one(Attempt, attempt_id)
         for start in range(0, len(texts), 2000):
-            records = [LogRecord(now + index / 1000, stream, level, text) for index, (level, text) in enumerate(texts[start : start + 2000])]
+            records = [
+                LogRecord(now + index / 1000, stream, level, text)
+                for index, (level, text) in enumerate(texts[start : start + 2000])
+            ]
             await append_records(transaction, attempt, records)
             await transaction.session.flush()
 
     site.write(work)
 
 
-def end_run(site: Site, run_id: str, state: State, *, message: str = "", outputs: dict[str, Any] | None = None) -> None:
+def end_run(
+    site: Site, run_id: str, state: State, *, message: str = "", outputs: dict[str, Any] | None = None
+) -> None:
     """End a run's attempt and the run with it."""
 
     async def work(transaction: Transaction) -> None:

@@ -89,6 +89,13 @@ def go_to(request: Request, location: str) -> Response:
     return RedirectResponse(location, 303)
 
 
+def changed(request: Request, location: str) -> Response:
+    """Answer a change that the page it was asked from shows by itself; without script, go to the page."""
+    if is_htmx(request):
+        return Response(status_code=204, headers={"HX-Trigger": "controlroom:changed"})
+    return RedirectResponse(location, 303)
+
+
 def is_htmx(request: Request) -> bool:
     """Say whether a script of ours asks, which takes parts of pages."""
     return "hx-request" in request.headers

@@ -9,6 +9,11 @@ export function startForms() {
     const token = document.querySelector('meta[name="csrf-token"]').content;
     if (token) event.detail.headers["X-CSRF-Token"] = token;
   });
+  document.addEventListener("htmx:afterSwap", () => {
+    touched.clear();
+    const form = document.querySelector("form[data-checks]");
+    if (form?.querySelector(".form-error")) (form.querySelector("[aria-invalid=true]") ?? form).focus();
+  });
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-checks]");
     if (!form) return;

@@ -27,6 +27,7 @@ export function startLive() {
   }
   connect(area);
   document.addEventListener("visibilitychange", () => restOrWake(area));
+  document.addEventListener("controlroom:changed", () => schedule(area));
   window.addEventListener("pagehide", () => disconnect());
   area.querySelector("[data-new-rows]")?.addEventListener("click", () => showWaiting(area));
 }
@@ -113,7 +114,7 @@ function schedule(area) {
       isStale = true;
     }
     isFetching = false;
-    if (isStale && source) schedule(area);
+    if (isStale && !document.hidden) schedule(area);
   }, LEAST_PAUSE_MS);
 }
 

@@ -9,7 +9,7 @@ from controlroom.foundation.paging import PageRequest
 from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
-from controlroom.web.rendering import go_to, page
+from controlroom.web.rendering import changed, page
 from controlroom.web.services import devices_of, runs_of
 
 router = APIRouter(include_in_schema=False, prefix="/devices/{device_id}")
@@ -47,4 +47,4 @@ async def set_mode(
 ) -> Response:
     """Activate, drain, disable or revoke the device."""
     await devices_of(request).set_mode(caller, device_id, mode, revision)
-    return go_to(request, f"/devices/{device_id}")
+    return changed(request, f"/devices/{device_id}")

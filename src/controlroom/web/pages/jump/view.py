@@ -11,9 +11,9 @@ from controlroom.identity.access import Guard, page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.web.navigation import menu_of
-from controlroom.web.rendering import page
+from controlroom.web.rendering import now_of, page
 from controlroom.web.services import bots_of, devices_of, runs_of
-from controlroom.web.wording import presence_face, state_face
+from controlroom.web.wording import presence_face, relative, short_id, state_face
 
 router = APIRouter(include_in_schema=False)
 
@@ -80,7 +80,14 @@ async def _devices(request: Request, caller: Caller, asked: PageRequest) -> list
 
 async def _runs(request: Request, caller: Caller, asked: PageRequest) -> list[Target]:
     found = await runs_of(request).list(caller, asked)
+    now = now_of(request)
     return [
-        Target(run.bot_name, "Run", f"/runs/{run.id}", state_face(run.state).icon, state_face(run.state).word)
+        Target(
+            run.bot_name,
+            "Run",
+            f"/runs/{run.id}",
+            state_face(run.state).icon,
+            f"{state_face(run.state).word}, {relative(run.created_at, now)}, {short_id(run.id)}",
+        )
         for run in found.items
     ]

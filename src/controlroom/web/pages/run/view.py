@@ -10,7 +10,7 @@ from controlroom.identity.permissions import Permission
 from controlroom.runs.schemas import RepeatIn
 from controlroom.runs.states import ENDED
 from controlroom.web.pages.run.story import BAR_UNITS, actions_for, happenings, shown_attempt, stretches
-from controlroom.web.rendering import go_to, now_of, page
+from controlroom.web.rendering import changed, go_to, now_of, page
 from controlroom.web.services import runs_of
 
 router = APIRouter(include_in_schema=False, prefix="/runs/{run_id}")
@@ -48,21 +48,21 @@ async def run(
 async def cancel(request: Request, caller: Controller, run_id: RunId, reason: Reason = "") -> Response:
     """Cancel the run."""
     await runs_of(request).cancel(caller, run_id, reason)
-    return go_to(request, f"/runs/{run_id}")
+    return changed(request, f"/runs/{run_id}")
 
 
 @router.post("/pause")
 async def pause(request: Request, caller: Controller, run_id: RunId) -> Response:
     """Halt the bot."""
     await runs_of(request).pause(caller, run_id)
-    return go_to(request, f"/runs/{run_id}")
+    return changed(request, f"/runs/{run_id}")
 
 
 @router.post("/resume")
 async def resume(request: Request, caller: Controller, run_id: RunId) -> Response:
     """Let the bot go on."""
     await runs_of(request).resume(caller, run_id)
-    return go_to(request, f"/runs/{run_id}")
+    return changed(request, f"/runs/{run_id}")
 
 
 @router.post("/repeat")

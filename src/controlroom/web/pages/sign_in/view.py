@@ -24,7 +24,9 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get(SIGN_IN_PATH, dependencies=[PUBLIC])
-async def sign_in_page(request: Request, next: Annotated[str, Query(max_length=2000)] = "/") -> Response:  # the field's name
+async def sign_in_page(
+    request: Request, next: Annotated[str, Query(max_length=2000)] = "/"
+) -> Response:  # the field's name
     """Show the form; send who is signed in already to where they want to go."""
     if await caller_of(request) is not None:
         return go_to(request, safe_next(next))
