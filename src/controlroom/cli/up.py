@@ -16,6 +16,7 @@ from controlroom.cli.output import err, out
 from controlroom.cli.server import listen
 from controlroom.foundation.errors import ControlRoomError, Unavailable
 from controlroom.foundation.settings import Settings, load_settings
+from controlroom.foundation.telemetry import configure_logging
 from controlroom.runner.identity import has_identity, load_identity
 
 app = typer.Typer(help=__doc__)
@@ -38,6 +39,7 @@ def up(
 ) -> None:
     """Start a server and a runner, watch both, and end them, running bots included, at Ctrl-C."""
     settings = load_settings()
+    configure_logging("warning", settings.log_format)
     say = _silent if quiet else _show
     check_data_folder(settings.data_folder)
     listen(settings).close()
