@@ -67,7 +67,7 @@ class Story:
 
 
 def test_no_run_is_lost_or_doubled_on_sqlite(tmp_path: Path) -> None:
-    chaos(tmp_path, runs=50, kills=12, seed=20_260_101)
+    chaos(tmp_path, runs=50, kills=10, seed=20_260_101)
 
 
 @pytest.mark.postgresql
@@ -133,7 +133,7 @@ def _kill_and_start(room: RunningServer, chance: Random) -> None:
         room.kill_server()
     for number in runners:
         room.kill_runner(number)
-    time.sleep(chance.choice([0, 0, 0.3, 4.0 if chance.random() < 0.3 else 0.1]))  # some outlast a lease
+    time.sleep(chance.choice([0, 0, 0.3, 4.0 if chance.random() < 0.4 else 0.1]))  # some outlast a lease
     for number in runners:
         room.start_runner(number)
     if room.server is None:
