@@ -63,7 +63,7 @@ _values = st.fixed_dictionaries(
         "tell": st.lists(st.sampled_from(["mail", "chat", 1]), min_size=1, max_size=3, unique_by=repr),
         "lines": _lines,
         "free": st.one_of(
-            st.integers(), _words, st.lists(st.integers(), min_size=1), st.just({"x": [1, None]})
+            st.integers(-9, 9), _words, st.lists(st.integers(-9, 9), min_size=1), st.just({"x": [1, None]})
         ),
         "a/b~c": _words,
     },
