@@ -13,13 +13,13 @@ from typing import Any
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData, String, event, text
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-from controlroom.foundation.errors import Unavailable
+from controlroom.foundation.errors import ControlRoomError, Unavailable
 
 SQLITE_BUSY_SECONDS = 5
 POOL_WAIT_SECONDS = 30
@@ -167,6 +167,7 @@ class Database:
         async with _said_plainly(), AsyncSession(self._writer, expire_on_commit=False) as session:
             transaction = Transaction(session)
             async with session.begin():
+                await _connect(session)
                 yield transaction
                 await session.flush()
                 await transaction.finish()
@@ -185,6 +186,18 @@ class Database:
         """Close every connection."""
         await self._writer.dispose()
         await self._reader.dispose()
+
+
+async def _connect(session: AsyncSession) -> None:
+    """Take the session's connection now: what a driver raises while it connects is no error of the database's own kind."""
+    try:
+        await session.connection()
+    except (SQLAlchemyError, ControlRoomError):
+        raise
+    except Exception as error:
+        raise Unavailable(
+            "The database does not answer; try again in a moment.", retry_after_seconds=5
+        ) from error
 
 
 @asynccontextmanager
