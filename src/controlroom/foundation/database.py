@@ -156,6 +156,7 @@ class Database:
             _said_plainly(),
             AsyncSession(self._reader, expire_on_commit=False, autoflush=False) as session,
         ):
+            await _connect(session)
             yield session
 
     @asynccontextmanager
