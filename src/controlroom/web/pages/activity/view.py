@@ -1,5 +1,6 @@
 """All runs, newest first, live."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -49,8 +50,9 @@ async def activity(
 ) -> Response:
     """Show a page of runs."""
     runs = runs_of(request)
-    found = await listing(PATH, wanted, lambda asked: runs.list(caller, asked))
-    counts = await runs.overview(caller)
+    found, counts = await asyncio.gather(
+        listing(PATH, wanted, lambda asked: runs.list(caller, asked)), runs.overview(caller)
+    )
     tabs = [Tab("All", "", None)]
     for title, states, tone in _TABS:
         words = f"state:{','.join(states)}"
