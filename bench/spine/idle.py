@@ -10,10 +10,9 @@ import websockets
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from serving import ControlRoom, control_room, report
-
 from controlroom.protocol import PROTOCOL_VERSION, wire
 from controlroom.protocol.messages import DeviceFacts, Heartbeat, Hello, Welcome
+from serving import ControlRoom, control_room, report
 
 RUNNERS = int(next((word for word in sys.argv[1:] if word.isdigit()), 2000))
 SECONDS = 60

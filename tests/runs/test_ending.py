@@ -6,10 +6,16 @@ from controlroom.bots.manifest import RetryPolicy
 from controlroom.runs.ending import EndRun, TryAgain, after_attempt
 from controlroom.runs.states import ENDED, State
 
-NEVER, ON_LOSS, ON_FAILURE = RetryPolicy(on="never"), RetryPolicy(on="loss", count=2), RetryPolicy(on="failure", count=2)
+NEVER, ON_LOSS, ON_FAILURE = (
+    RetryPolicy(on="never"),
+    RetryPolicy(on="loss", count=2),
+    RetryPolicy(on="failure", count=2),
+)
 
 
-def decide(state: State, policy: RetryPolicy, *, attempts: int = 1, cancelled: bool = False, chance: float = 0.5) -> TryAgain | EndRun:
+def decide(
+    state: State, policy: RetryPolicy, *, attempts: int = 1, cancelled: bool = False, chance: float = 0.5
+) -> TryAgain | EndRun:
     return after_attempt(state, policy, attempts=attempts, cancel_requested=cancelled, chance=chance)
 
 

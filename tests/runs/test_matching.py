@@ -8,20 +8,43 @@ from hypothesis import strategies as st
 from controlroom.runs.matching import Board, OpenDevice, WaitingRun, explain_wait, match
 
 
-def device(name: str, *, labels: str = "", pools: str = "", slots: int = 1, free: int | None = None) -> OpenDevice:
-    return OpenDevice(name, name, frozenset(labels.split()), frozenset(pools.split()), slots, slots if free is None else free)
+def device(
+    name: str, *, labels: str = "", pools: str = "", slots: int = 1, free: int | None = None
+) -> OpenDevice:
+    return OpenDevice(
+        name,
+        name,
+        frozenset(labels.split()),
+        frozenset(pools.split()),
+        slots,
+        slots if free is None else free,
+    )
 
 
-def run(name: str, *, labels: str = "", bot: str = "bot", at_once: int | None = None, on: str | None = None, pool: str | None = None) -> WaitingRun:
+def run(
+    name: str,
+    *,
+    labels: str = "",
+    bot: str = "bot",
+    at_once: int | None = None,
+    on: str | None = None,
+    pool: str | None = None,
+) -> WaitingRun:
     return WaitingRun(name, bot, at_once, frozenset(labels.split()), on, pool)
 
 
-def pairs(runs: list[WaitingRun], *devices: OpenDevice, active: dict[str, int] | None = None) -> dict[str, str]:
-    return {pairing.run_id: pairing.device_id for pairing in match(runs, Board(devices, Counter(active or {})))}
+def pairs(
+    runs: list[WaitingRun], *devices: OpenDevice, active: dict[str, int] | None = None
+) -> dict[str, str]:
+    return {
+        pairing.run_id: pairing.device_id for pairing in match(runs, Board(devices, Counter(active or {})))
+    }
 
 
 def test_a_run_goes_to_a_device_that_has_all_its_labels() -> None:
-    assert pairs([run("r", labels="excel gpu")], device("a", labels="excel"), device("b", labels="excel gpu")) == {"r": "b"}
+    assert pairs(
+        [run("r", labels="excel gpu")], device("a", labels="excel"), device("b", labels="excel gpu")
+    ) == {"r": "b"}
 
 
 def test_a_special_device_is_kept_free_where_a_plain_one_fits() -> None:
@@ -48,12 +71,17 @@ def test_a_named_device_and_a_pool_are_kept_to() -> None:
 
 def test_why_a_run_waits_is_said_in_words() -> None:
     board = Board([device("a", labels="word"), device("b", free=0)])
-    assert explain_wait(run("r", labels="excel"), board, {}) == "It needs label 'excel': no connected device has it."
+    assert (
+        explain_wait(run("r", labels="excel"), board, {})
+        == "It needs label 'excel': no connected device has it."
+    )
     assert "is not connected" in explain_wait(run("r", on="c"), board, {"c": "Paris"})
     assert "Paris" in explain_wait(run("r", on="c"), board, {"c": "Paris"})
     assert explain_wait(run("r"), Board([]), {}) == "No device is connected."
     assert "slot(s)" in explain_wait(run("r"), Board([device("b", free=0)]), {})
-    assert explain_wait(run("r", at_once=1), Board([device("a")], Counter(bot=1)), {}).startswith("1 run(s) of this bot")
+    assert explain_wait(run("r", at_once=1), Board([device("a")], Counter(bot=1)), {}).startswith(
+        "1 run(s) of this bot"
+    )
     assert "No device of pool 'Night'" in explain_wait(run("r", pool="p"), board, {"p": "Night"})
 
 
@@ -78,8 +106,13 @@ runs = st.builds(
 )
 
 
-@given(st.lists(runs, max_size=12, unique_by=lambda run: run.id), st.lists(devices, max_size=5, unique_by=lambda device: device.id))
-def test_no_pairing_breaks_a_limit_and_none_is_left_out_that_would_fit(waiting: list[WaitingRun], open_devices: list[OpenDevice]) -> None:
+@given(
+    st.lists(runs, max_size=12, unique_by=lambda run: run.id),
+    st.lists(devices, max_size=5, unique_by=lambda device: device.id),
+)
+def test_no_pairing_breaks_a_limit_and_none_is_left_out_that_would_fit(
+    waiting: list[WaitingRun], open_devices: list[OpenDevice]
+) -> None:
     free_before = {device.id: device.free for device in open_devices}
     board = Board(open_devices)
     by_run = {pairing.run_id: pairing.device_id for pairing in match(waiting, board)}
@@ -96,5 +129,9 @@ def test_no_pairing_breaks_a_limit_and_none_is_left_out_that_would_fit(waiting: 
     assert all(taken[device_id] <= free for device_id, free in free_before.items())
     for each in waiting:
         if each.id not in by_run and (each.bot_most_at_once is None):
-            fitting = [d for d in open_devices if each.labels <= d.labels and (each.pool_id is None or each.pool_id in d.pools)]
+            fitting = [
+                d
+                for d in open_devices
+                if each.labels <= d.labels and (each.pool_id is None or each.pool_id in d.pools)
+            ]
             assert all(d.free <= 0 for d in fitting)

@@ -2,7 +2,15 @@
 
 import pytest
 
-from controlroom.runs.states import ATTEMPT_TRANSITIONS, ENDED, RUN_TRANSITIONS, State, TransitionRefused, check_attempt, check_run
+from controlroom.runs.states import (
+    ATTEMPT_TRANSITIONS,
+    ENDED,
+    RUN_TRANSITIONS,
+    State,
+    TransitionRefused,
+    check_attempt,
+    check_run,
+)
 
 
 @pytest.mark.parametrize("before", sorted(ENDED))

@@ -1,9 +1,8 @@
 """What each report of a living attempt changes."""
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from sqlalchemy import delete
@@ -30,9 +29,11 @@ from controlroom.runs.ending import TryAgain, after_attempt
 from controlroom.runs.log import append_records
 from controlroom.runs.models import Artifact, Attempt, HistoryKind, Run, UploadedBlob
 from controlroom.runs.states import State
+from controlroom.runs.storable import storable_exit_code, storable_number, storable_text, storable_value
 from controlroom.runs.transitions import add_history, emit_run, move_attempt, move_run
 
 _OUTPUTS_BYTES = 1024 * 1024
+_HASH_LENGTH = 64  # hex digits of a SHA-256
 _SHORT = 200
 _LONG = 500
 _MESSAGE = 4_000
@@ -51,12 +52,12 @@ async def apply_body(
         case LogGap(lines=lines):
             await append_records(transaction, attempt, [_gap_record(lines, now)])
         case Progress():
-            attempt.progress = None if body.fraction is None else min(1.0, max(0.0, body.fraction))
-            attempt.progress_message = _text(body.message, _LONG)
+            attempt.progress = None if body.fraction is None else storable_number(body.fraction, largest=1.0)
+            attempt.progress_message = storable_text(body.message, _LONG)
             data = {"progress": attempt.progress, "message": attempt.progress_message}
             emit_run(transaction, run, now=now, kind="run.progress", data=data)
         case Preparing(step=step):
-            attempt.step = _text(step, _SHORT)
+            attempt.step = storable_text(step, _SHORT)
             emit_run(transaction, run, now=now, kind="run.step", data={"step": attempt.step})
         case Started():
             _start(transaction, attempt, run, body, now=now)
@@ -79,8 +80,8 @@ def _start(transaction: Transaction, attempt: Attempt, run: Run, body: Started, 
     attempt.step = ""
     attempt.warm, attempt.start_note, attempt.environment = (
         body.warm,
-        _text(body.note, _LONG),
-        _text(body.environment, 80),
+        storable_text(body.note, _LONG),
+        storable_text(body.environment, 80),
     )
     run.started_at = run.started_at or now
     move_run(transaction, run, State.RUNNING, now=now, message=attempt.start_note)
@@ -95,10 +96,11 @@ def end_attempt(
         move_attempt(attempt, State.RUNNING, now=now)
         move_run(transaction, run, State.RUNNING, now=now)
     move_attempt(attempt, state, now=now)
-    attempt.exit_code = body.exit_code
-    attempt.message = _text(body.message, _MESSAGE)
-    attempt.error_type = _text(body.error_type, _SHORT)
-    attempt.usage = msgspec.structs.asdict(body.usage)
+    attempt.exit_code = storable_exit_code(body.exit_code)
+    attempt.message = storable_text(body.message, _MESSAGE)
+    attempt.error_type = storable_text(body.error_type, _SHORT)
+    usage = msgspec.structs.asdict(body.usage)
+    attempt.usage = {name: storable_number(value) for name, value in usage.items()}
     policy = msgspec.convert(run.retry, RetryPolicy)
     cancelled = run.cancel_requested_at is not None
     decision = after_attempt(
@@ -114,7 +116,7 @@ def end_attempt(
         decision.state,
         now=now,
         message=attempt.message,
-        detail={"exit_code": body.exit_code},
+        detail={"exit_code": attempt.exit_code},
     )
 
 
@@ -129,9 +131,9 @@ def requeue(
 
 
 def _set_output(transaction: Transaction, attempt: Attempt, run: Run, body: Output, *, now: datetime) -> None:
-    outputs = {**attempt.outputs, _text(body.name, _SHORT): _storable(body.value)}
+    outputs = {**attempt.outputs, storable_text(body.name, _SHORT): storable_value(body.value)}
     if len(msgspec.json.encode(outputs)) > _OUTPUTS_BYTES:
-        message = f"Output '{_text(body.name, _SHORT)}' was dropped: the outputs of an attempt may be {_OUTPUTS_BYTES:,} bytes."
+        message = f"Output '{storable_text(body.name, _SHORT)}' was dropped: the outputs of an attempt may be {_OUTPUTS_BYTES:,} bytes."
         add_history(
             transaction, run.id, now=now, attempt_id=attempt.id, kind=HistoryKind.NOTE, message=message
         )
@@ -143,8 +145,9 @@ async def _keep_artifact(
     transaction: Transaction, attempt: Attempt, run: Run, body: ArtifactStored, *, now: datetime
 ) -> None:
     session = transaction.session
-    uploaded = await session.get(UploadedBlob, (attempt.id, body.sha256))
-    name = _text(body.name, 400)
+    sha256 = storable_text(body.sha256, _HASH_LENGTH)
+    uploaded = await session.get(UploadedBlob, (attempt.id, sha256))
+    name = storable_text(body.name, 400)
     if uploaded is None:
         message = f"Artifact '{name}' was announced but its content never came."
         add_history(
@@ -158,9 +161,9 @@ async def _keep_artifact(
             run_id=run.id,
             attempt_id=attempt.id,
             name=name,
-            sha256=body.sha256,
+            sha256=sha256,
             size_bytes=uploaded.size_bytes,
-            media_type=_text(body.media_type, _SHORT),
+            media_type=storable_text(body.media_type, _SHORT),
             created_at=now,
         )
     )
@@ -170,21 +173,3 @@ async def _keep_artifact(
 def _gap_record(lines: int, now: datetime) -> LogRecord:
     text = f"{lines:,} line(s) are missing here: the runner's buffer was full while the Control Room was out of reach."
     return LogRecord(now.timestamp(), Stream.SYSTEM, Level.WARNING, text)
-
-
-def _text(value: str, length: int) -> str:
-    """Cut a text to its column, without the NUL that PostgreSQL cannot keep."""
-    return value.replace("\x00", "\ufffd")[:length]
-
-
-def _storable(value: Any) -> Any:
-    """Make a value that every database can keep as JSON of one that came over the wire."""
-    if isinstance(value, str):
-        return value.replace("\x00", "\ufffd")
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    if isinstance(value, dict):
-        return {_storable(str(key)): _storable(item) for key, item in value.items()}
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if value is None or isinstance(value, bool | int | float) else str(value)

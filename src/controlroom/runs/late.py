@@ -9,6 +9,7 @@ from controlroom.foundation.database import Transaction
 from controlroom.protocol.messages import Ended, Log, LogGap, Output, ReportBody
 from controlroom.runs.log import append_records
 from controlroom.runs.models import Attempt, HistoryKind, Run
+from controlroom.runs.storable import storable_text, storable_value
 from controlroom.runs.transitions import add_history
 
 _DETAIL_CHARACTERS = 2_000
@@ -42,11 +43,12 @@ def _message(body: ReportBody, attempt: Attempt) -> str:
         case Ended(outcome=outcome):
             return f"{subject}: the bot ended as {outcome.value}. Nothing was changed by it."
         case Output(name=name):
-            return f"{subject}: output '{name[:100]}'. It was kept aside."
+            return f"{subject}: output '{storable_text(name, 100)}'. It was kept aside."
         case _:
             return f"{subject}: {type(body).__name__}. It was kept aside."
 
 
 def _shown(body: ReportBody) -> Any:
-    text = msgspec.json.encode(body).decode("utf-8", "replace").replace("\\u0000", "\ufffd")
+    fields = storable_value(msgspec.structs.asdict(body))
+    text = msgspec.json.encode({"type": body.__struct_config__.tag, **fields}).decode()
     return text[:_DETAIL_CHARACTERS]

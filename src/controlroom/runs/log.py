@@ -16,6 +16,7 @@ from controlroom.protocol.records import Level, LogRecord
 from controlroom.runs.models import Attempt, LogChunk
 from controlroom.runs.schemas import LevelName, LogLineOut, LogOut
 from controlroom.runs.states import ENDED
+from controlroom.runs.storable import storable_records, storable_value
 
 _MERGE_BELOW_LINES = 500
 """A stretch shorter than this takes the next lines in, so that a slow bot's log does not become a row a line."""
@@ -45,6 +46,7 @@ async def append_records(
     """Add lines to an attempt's log, or to what it delivered too late."""
     if not records:
         return
+    records = storable_records(records)
     session = transaction.session
     last = await _last_chunk(session, attempt.id, late) if late or attempt.log_lines else None
     first_line = last.first_line + last.line_count if last is not None else 0
@@ -180,7 +182,7 @@ def _line_out(number: int, record: LogRecord) -> LogLineOut:
     fields = (
         None
         if record.fields is None
-        else {name: msgspec.msgpack.decode(value) for name, value in record.fields.items()}
+        else {name: storable_value(msgspec.msgpack.decode(value)) for name, value in record.fields.items()}
     )
     return LogLineOut.model_construct(
         line=number,
