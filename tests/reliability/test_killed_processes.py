@@ -67,14 +67,14 @@ class Story:
 
 
 def test_no_run_is_lost_or_doubled_on_sqlite(tmp_path: Path) -> None:
-    chaos(tmp_path, runs=50, kills=10, seed=20_260_101)
+    chaos(tmp_path, runs=50, kills=8, seed=20_260_101)
 
 
 @pytest.mark.postgresql
 def test_no_run_is_lost_or_doubled_on_postgresql(tmp_path: Path, postgresql: PostgresqlServer) -> None:
     postgresql.execute("CREATE DATABASE killed_processes")
     try:
-        chaos(tmp_path, runs=15, kills=4, seed=7, database_url=postgresql.url("killed_processes"))
+        chaos(tmp_path, runs=10, kills=3, seed=7, database_url=postgresql.url("killed_processes"))
     finally:
         postgresql.execute("DROP DATABASE killed_processes WITH (FORCE)")
 
@@ -142,7 +142,9 @@ def _kill_and_start(room: RunningServer, chance: Random) -> None:
 
 def _verify_audit(room: RunningServer) -> None:
     command = [sys.executable, "-m", "controlroom.cli", "audit", "verify"]
-    said = subprocess.run(command, env=room.environment(), check=False, capture_output=True, text=True, timeout=60)
+    said = subprocess.run(
+        command, env=room.environment(), check=False, capture_output=True, text=True, timeout=60
+    )
     assert said.returncode == 0, said.stdout + said.stderr
 
 
