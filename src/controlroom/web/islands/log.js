@@ -84,6 +84,8 @@ class LogViewer {
 
   wheeled(event) {
     if (!this.isScaled || event.ctrlKey || event.shiftKey) return;
+    const isAtEdge = event.deltaY < 0 ? this.top <= 0 : this.top >= this.lastTop;
+    if (isAtEdge) return; // the page itself scrolls on
     event.preventDefault();
     const pixels = event.deltaMode === 1 ? event.deltaY * ROW : event.deltaY;
     this.moveTo(this.top + pixels / ROW);
