@@ -37,3 +37,10 @@ class AttemptForbidden(Forbidden):
     """A device asks for an attempt that is not its own, or shows a token that does not count."""
 
     code = "attempt_forbidden"
+
+
+class PackageDamaged(Conflict):
+    """The stored package is not what was published; its runs are rejected until it is restored or published again."""
+
+    code = "package_damaged"
+    title = "The bot's package is damaged"

@@ -8,12 +8,12 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.bots.models import BotVersion
-from controlroom.foundation.blobs import BlobStore
+from controlroom.foundation.blobs import BlobStore, CorruptBlob
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
 from controlroom.foundation.errors import TooLarge
 from controlroom.foundation.settings import Settings
-from controlroom.runs.errors import AttemptForbidden
+from controlroom.runs.errors import AttemptForbidden, PackageDamaged
 from controlroom.runs.models import Attempt, Run, UploadedBlob
 from controlroom.runs.tokens import AttemptTokens
 
@@ -32,7 +32,10 @@ class AttemptFiles:
     tokens: AttemptTokens
 
     async def package(self, device_id: str, attempt_id: str, token: str) -> tuple[Path, str]:
-        """Return the package's path and hash; raise `AttemptForbidden` where it is not this device's attempt."""
+        """Return the package's path and hash; raise `AttemptForbidden` where it is not this device's attempt.
+
+        Raises `PackageDamaged` where the stored package is not what was published: no runner need ask again.
+        """
         async with self.database.read() as session:
             await self._check(session, device_id, attempt_id, token)
             query = (
@@ -42,7 +45,10 @@ class AttemptFiles:
                 .where(Attempt.id == attempt_id)
             )
             sha256 = (await session.execute(query)).scalar_one()
-        return await self.blobs.verified_path(sha256), sha256
+        try:
+            return await self.blobs.verified_path(sha256), sha256
+        except CorruptBlob as error:
+            raise PackageDamaged(error.detail) from error
 
     async def store_artifact(
         self, device_id: str, attempt_id: str, token: str, sha256: str, content: AsyncIterator[bytes]
