@@ -1,6 +1,7 @@
 """The sweep: finds what time or a lost message left behind."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,6 +26,7 @@ class Sweep:
     clock: Clock
     settings: Settings
     leases: Leases
+    _patient_until: datetime | None = field(default=None, init=False)
     _forgotten_at: datetime | None = field(default=None, init=False)
 
     async def run_forever(self) -> None:
@@ -43,13 +45,29 @@ class Sweep:
 
     async def sweep_once(self) -> None:
         """Look once for all that is overdue."""
-        ended = await self.leases.end_overdue()
-        if ended:
-            log.warning("attempts.overdue", ended=ended)
+        await self._be_patient_after_a_locked_database()
         now = self.clock.now()
+        if self._patient_until is None or now >= self._patient_until:
+            ended = await self.leases.end_overdue()
+            if ended:
+                log.warning("attempts.overdue", ended=ended)
         if self._forgotten_at is None or now - self._forgotten_at >= _FORGET_EVERY:
             async with self.database.write() as transaction:
                 await forget_events(
                     transaction, before=now - timedelta(hours=self.settings.event_retention_hours)
                 )
             self._forgotten_at = now
+
+    async def _be_patient_after_a_locked_database(self) -> None:
+        """Give every lease its length anew where the database could not be written for a while.
+
+        No renewal could be written meanwhile either, so that runners which never fell silent would look lost.
+        """
+        begun, is_writable = time.monotonic(), False
+        try:
+            async with self.database.write() as transaction:
+                await transaction.session.connection()  # takes the write lock of SQLite
+            is_writable = time.monotonic() - begun <= self.settings.heartbeat_seconds
+        finally:
+            if not is_writable:
+                self._patient_until = self.clock.now() + timedelta(seconds=self.settings.lease_seconds)
