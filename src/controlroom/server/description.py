@@ -61,6 +61,22 @@ def _document(app: FastAPI, problem: type[BaseModel]) -> dict[str, Any]:
 
 def _errors_as_problems(operation: dict[str, Any]) -> None:
     content = {PROBLEM_MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    for status, response in operation.get("responses", {}).items():
+    responses = operation.setdefault("responses", {})
+    for status, description in _further_errors(operation).items():
+        responses.setdefault(status, {"description": description}).setdefault("content", content)
+    for status, response in responses.items():
         if status == "422" and PROBLEM_MEDIA_TYPE not in response.get("content", {}):
             response["content"] = content
+
+
+def _further_errors(operation: dict[str, Any]) -> dict[str, str]:
+    """Return the errors that follow from what an operation takes, whichever room it is of."""
+    errors: dict[str, str] = {}
+    if operation.get("security"):
+        errors["401"] = "Nobody is signed in"
+    if "requestBody" in operation:
+        errors["400"] = "The body cannot be read"
+    if any(parameter["name"].lower() == "if-match" for parameter in operation.get("parameters", ())):
+        errors["412"] = "Someone changed this meanwhile"
+        errors["428"] = "An edit must say which version it was made from"
+    return errors
