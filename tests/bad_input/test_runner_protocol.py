@@ -50,12 +50,12 @@ QUICK = settings(max_examples=30, deadline=None, suppress_health_check=list(Heal
 
 
 @pytest.fixture(scope="module")
-def room(stocked: Stocked) -> Iterator[RunningServer]:
+def room(stocked: Stocked) -> RunningServer:
     """The Control Room, which must be well after each test of this module and is asked so at the end of each."""
     stocked.room.publish(
         script("print('never run')", inputs={"secret": {"type": "string", "default": ""}}), "fake"
     )
-    yield stocked.room
+    return stocked.room
 
 
 @pytest.fixture(autouse=True)
@@ -168,11 +168,13 @@ def test_a_second_hello_is_refused(intruder: FakeRunner) -> None:
 
 
 def test_an_oversized_frame_ends_the_connection_and_nothing_else(intruder: FakeRunner) -> None:
-    with intruder.link() as link:
-        with pytest.raises(ConnectionClosed):  # by a close frame, or a reset where it is still being sent
-            link.socket.send(b"\xc4" * (wire.MAXIMUM_FRAME_BYTES + 1))
-            while True:
-                link.socket.recv(10)
+    def send_and_listen(link: Link) -> None:
+        link.socket.send(b"\xc4" * (wire.MAXIMUM_FRAME_BYTES + 1))
+        while True:
+            link.socket.recv(10)
+
+    with intruder.link() as link, pytest.raises(ConnectionClosed):
+        send_and_listen(link)  # closed by a frame, or by a reset where it is still being sent
     with intruder.http() as client:
         answer = client.post(wire.POLL_PATH, content=b"\xc4" * (wire.MAXIMUM_FRAME_BYTES + 1))
     assert answer.status_code == 413
