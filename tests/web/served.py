@@ -36,6 +36,7 @@ T = TypeVar("T")
 
 NAME = "admin"
 _START_SECONDS = 30
+_LINES_AT_ONCE = 2_000
 _QUICK = argon2.Parameters(
     type=Type.ID, version=19, salt_len=16, hash_len=32, time_cost=1, memory_cost=8, parallelism=1
 )
@@ -280,21 +281,29 @@ def start_run(site: Site, run_id: str, device: Device, *, after_seconds: float =
     return site.write(work)
 
 
-def write_log(
-    site: Site, attempt_id: str, texts: list[tuple[Level, str]], *, stream: Stream = Stream.LOG
-) -> None:
-    """Add lines to an attempt's log."""
-    now = datetime.now(UTC).timestamp()
+def write_log(site: Site, attempt_id: str, texts: list[tuple[Level, str]], *, late: bool = False) -> None:
+    """Add lines to an attempt's log, or to what came after its end."""
+    now = datetime.now(UTC)
 
     async def work(transaction: Transaction) -> None:
         attempt = await transaction.session.get_one(Attempt, attempt_id)
-        for start in range(0, len(texts), 2000):
+        for start in range(0, len(texts), _LINES_AT_ONCE):
             records = [
-                LogRecord(now + index / 1000, stream, level, text)
-                for index, (level, text) in enumerate(texts[start : start + 2000])
+                LogRecord(now.timestamp() + number / 1000, Stream.LOG, level, text)
+                for number, (level, text) in enumerate(texts[start : start + _LINES_AT_ONCE], start)
             ]
-            await append_records(transaction, attempt, records)
+            await append_records(transaction, attempt, records, late=late)
             await transaction.session.flush()
+        if late:
+            note = f"{len(texts)} line(s) came too late and were kept aside."
+            add_history(
+                transaction,
+                attempt.run_id,
+                now=now,
+                attempt_id=attempt.id,
+                kind=HistoryKind.LATE,
+                message=note,
+            )
 
     site.write(work)
 

@@ -177,6 +177,31 @@ def test_the_log_scrolls_by_keys_to_its_ends(page: Page, long_run: tuple[str, st
     expect(page.locator("[data-log-follow]")).to_have_attribute("aria-pressed", "true")
 
 
+def test_the_log_of_a_run_that_waited_appears_when_it_starts(page: Page, site: Site, device: Device) -> None:
+    run = add_run(site, publish(site), "reconcile-orders")
+    page.goto(f"/runs/{run.id}")
+    expect(page.locator(".log-section")).to_contain_text("begins when a device takes the run")
+    expect(page.locator(".live")).to_contain_text("Live")
+    attempt = start_run(site, run.id, device)
+    write_log(site, attempt, [(Level.INFO, "the first line")])
+    expect(page.locator(".log-line")).to_contain_text("the first line")
+    write_log(site, attempt, [(Level.ERROR, "the second line")])
+    expect(page.locator(".log-line.log-error")).to_contain_text("the second line")
+    expect(page.locator("[data-log-first-error]")).to_be_visible()
+
+
+def test_lines_that_came_too_late_are_shown_apart(page: Page, site: Site, device: Device) -> None:
+    run = add_run(site, publish(site), "reconcile-orders")
+    attempt = start_run(site, run.id, device)
+    write_log(site, attempt, [(Level.INFO, "in time")])
+    end_run(site, run.id, State.LOST, message="The device was silent for too long.")
+    write_log(site, attempt, [(Level.INFO, "too late")], late=True)
+    page.goto(f"/runs/{run.id}")
+    expect(page.locator(".log-line")).to_contain_text("in time")
+    page.get_by_role("link", name="Came too late").click()
+    expect(page.locator(".log-line")).to_contain_text("too late")
+
+
 def test_cancelling_asks_first_and_shows_without_a_reload(page: Page, site: Site) -> None:
     run = add_run(site, publish(site), "reconcile-orders")
     page.goto(f"/runs/{run.id}")

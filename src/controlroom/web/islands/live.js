@@ -4,6 +4,7 @@
 import { noteServerTime, tellTimes } from "./moments.js";
 
 const LEAST_PAUSE_MS = 700;
+const FAILED_PAUSE_MS = 5000;
 const HIDDEN_MS = 5000;
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 30000;
@@ -89,7 +90,10 @@ function reconnect(area, opened) {
   const pause = retryMs * (0.5 + Math.random());
   retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS);
   setTimeout(() => {
-    if (!source && !document.hidden) connect(area);
+    if (source || document.hidden) return;
+    // Where events do not come through, or the session has ended, the page still finds out, only more slowly.
+    if (retryMs > 2 * FIRST_RETRY_MS) schedule(area);
+    connect(area);
   }, pause);
 }
 
@@ -101,21 +105,23 @@ function showState(state, word) {
 }
 
 // At most one fetch at a time and one in LEAST_PAUSE_MS, however much happens.
-function schedule(area) {
+function schedule(area, pause = LEAST_PAUSE_MS) {
   isStale = true;
   if (pending !== null || isFetching) return;
   pending = setTimeout(async () => {
     pending = null;
     isFetching = true;
     isStale = false;
+    let next = LEAST_PAUSE_MS;
     try {
       await refresh(area);
     } catch {
       isStale = true;
+      next = FAILED_PAUSE_MS;
     }
     isFetching = false;
-    if (isStale && !document.hidden) schedule(area);
-  }, LEAST_PAUSE_MS);
+    if (isStale && source) schedule(area, next);
+  }, pause);
 }
 
 async function refresh(area) {

@@ -7,8 +7,9 @@ const MOST_FOUND = 200000;
 const LEVELS = ["debug", "info", "warning", "error"];
 
 export class LogStore {
-  constructor(attemptId, total, changed) {
+  constructor(attemptId, total, changed, late = false) {
     this.attemptId = attemptId;
+    this.late = late;
     this.total = total;
     this.complete = false;
     this.problem = "";
@@ -140,7 +141,8 @@ export class LogStore {
   }
 
   async read(query) {
-    const address = `/api/v1/attempts/${this.attemptId}/log?${new URLSearchParams(query)}`;
+    const parts = this.late ? { ...query, late: "true" } : query;
+    const address = `/api/v1/attempts/${this.attemptId}/log?${new URLSearchParams(parts)}`;
     const response = await fetch(address, { headers: { Accept: "application/json" } });
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
     return response.json();

@@ -14,8 +14,29 @@ const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 15000;
 
 export function startLog() {
+  let viewer = show(null);
+  document.addEventListener("controlroom:refreshed", (event) => {
+    viewer = followAttempt(event.detail, viewer);
+  });
+}
+
+function show(before) {
+  before?.end();
   const root = document.querySelector("[data-log]");
-  if (root) new LogViewer(root).start();
+  if (!root) return null;
+  const viewer = new LogViewer(root);
+  viewer.start();
+  return viewer;
+}
+
+// A run that was waiting when the page was opened gets a log, and one that is tried again another.
+function followAttempt(fresh, viewer) {
+  const section = document.querySelector(".log-section");
+  const now = fresh.querySelector(".log-section");
+  const wanted = now?.querySelector("[data-log]")?.dataset.log;
+  if (!section || !wanted || wanted === viewer?.store.attemptId) return viewer;
+  section.replaceChildren(...document.importNode(now, true).childNodes);
+  return show(viewer);
 }
 
 class LogViewer {
@@ -27,7 +48,8 @@ class LogViewer {
     this.rows = document.createElement("div");
     this.rows.className = "log-rows";
     this.view.append(this.rows);
-    this.store = new LogStore(root.dataset.log, Number(root.dataset.logLines), () => this.draw());
+    const isLate = root.dataset.logLate === "yes";
+    this.store = new LogStore(root.dataset.log, Number(root.dataset.logLines), () => this.draw(), isLate);
     this.top = 0;
     this.linked = null;
     this.wraps = false;
@@ -35,6 +57,15 @@ class LogViewer {
     this.firstError = root.dataset.logError === undefined ? null : Number(root.dataset.logError);
     this.expected = 0;
     this.retryMs = FIRST_RETRY_MS;
+    this.ending = new AbortController();
+    this.resizing = new ResizeObserver(() => this.draw());
+  }
+
+  end() {
+    this.ending.abort();
+    this.resizing.disconnect();
+    this.store.complete = true;
+    this.stop();
   }
 
   start() {
@@ -48,9 +79,10 @@ class LogViewer {
     this.tool("follow").addEventListener("click", () => this.setFollow(!this.follows));
     this.tool("link").addEventListener("click", () => this.copyLink());
     this.tool("first-error").addEventListener("click", () => this.goTo(this.firstError));
-    window.addEventListener("hashchange", () => this.goToHash());
-    new ResizeObserver(() => this.draw()).observe(this.scroll);
-    document.addEventListener("visibilitychange", () => this.restOrWake());
+    const { signal } = this.ending;
+    window.addEventListener("hashchange", () => this.goToHash(), { signal });
+    document.addEventListener("visibilitychange", () => this.restOrWake(), { signal });
+    this.resizing.observe(this.scroll);
     this.setFollow(this.follows);
     this.goToHash();
     this.draw();
@@ -285,6 +317,10 @@ class LogViewer {
 
   connect() {
     this.stop();
+    if (this.store.late && !this.store.complete) {
+      this.store.complete = true;
+      this.store.fetchBlock(0);
+    }
     if (this.store.complete) return;
     const opened = new EventSource(`/api/v1/attempts/${this.store.attemptId}/log/stream?first=${this.store.total}`);
     this.source = opened;

@@ -9,7 +9,14 @@ from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.runs.schemas import RepeatIn
 from controlroom.runs.states import ENDED
-from controlroom.web.pages.run.story import BAR_UNITS, actions_for, happenings, shown_attempt, stretches
+from controlroom.web.pages.run.story import (
+    BAR_UNITS,
+    actions_for,
+    happenings,
+    has_late_lines,
+    shown_attempt,
+    stretches,
+)
 from controlroom.web.rendering import changed, go_to, now_of, page
 from controlroom.web.services import runs_of
 
@@ -26,14 +33,19 @@ async def run(
     caller: Annotated[Caller, page_caller(Permission.RUN_READ)],
     run_id: RunId,
     attempt: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    late: bool = False,
 ) -> Response:
     """Tell a run's story."""
     runs = runs_of(request)
     detail = await runs.detail(caller, run_id)
     artifacts = await runs.artifacts(caller, run_id)
+    shown = shown_attempt(detail, attempt)
+    has_late = shown is not None and has_late_lines(detail, shown)
     context = {
         "run": detail,
-        "attempt": shown_attempt(detail, attempt),
+        "attempt": shown,
+        "late": late and has_late,
+        "has_late": has_late,
         "artifacts": artifacts,
         "actions": actions_for(caller, detail),
         "happenings": happenings(detail),
