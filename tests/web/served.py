@@ -294,16 +294,6 @@ def write_log(site: Site, attempt_id: str, texts: list[tuple[Level, str]], *, la
             ]
             await append_records(transaction, attempt, records, late=late)
             await transaction.session.flush()
-        if late:
-            note = f"{len(texts)} line(s) came too late and were kept aside."
-            add_history(
-                transaction,
-                attempt.run_id,
-                now=now,
-                attempt_id=attempt.id,
-                kind=HistoryKind.LATE,
-                message=note,
-            )
 
     site.write(work)
 

@@ -269,7 +269,7 @@ def test_the_live_indicator_says_when_it_reconnects(page: Page) -> None:
     expect(page.locator(".live")).to_contain_text("Live")
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 800), ("light", 390)])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_no_page_has_a_serious_fault_or_overflows(
     chromium: Browser,
     site: Site,

@@ -16,6 +16,7 @@ from controlroom.identity.access import caller_of
 from controlroom.identity.caller import Caller
 from controlroom.identity.errors import SignInNeeded
 from controlroom.web.rendering import go_to, is_htmx, page
+from controlroom.web.security import SECURITY_HEADERS
 
 Handler = Callable[[Request, Any], Response | Awaitable[Response]]
 
@@ -73,9 +74,15 @@ async def _show_invalid_address(request: Request, error: RequestValidationError)
     return await _failure(request, 422, "What was sent does not fit", detail)
 
 
-async def _show_crash(request: Request, _error: Exception) -> Response:
-    detail = "The Control Room failed at this. It has been written to the server's log; try again, and tell your administrator the id below."
-    return await _failure(request, 500, "Something went wrong here", detail)
+async def _show_crash(request: Request, error: Exception) -> Response:
+    log.error("page.broke", path=request.url.path, exc_info=error)
+    detail = (
+        "The Control Room failed at this, and wrote down why. Try again; if it fails again, give your "
+        "administrator the id of the request."
+    )
+    answer = await _failure(request, 500, "Something went wrong here", detail)
+    answer.headers.update(SECURITY_HEADERS)  # crashes are answered outside the part that sets them
+    return answer
 
 
 async def _failure(request: Request, status: int, title: str, detail: str) -> Response:

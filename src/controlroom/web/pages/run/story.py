@@ -39,11 +39,6 @@ def shown_attempt(run: RunDetailOut, number: int | None) -> AttemptOut | None:
     return next((attempt for attempt in run.attempts if attempt.number == number), newest)
 
 
-def has_late_lines(run: RunDetailOut, attempt: AttemptOut) -> bool:
-    """Say whether something of an attempt came after its end and was kept aside."""
-    return any(row.kind is HistoryKind.LATE and row.attempt_id == attempt.id for row in run.history)
-
-
 @dataclass(frozen=True, slots=True)
 class Happening:
     """One line of the story. ``after_seconds`` counts from the request."""

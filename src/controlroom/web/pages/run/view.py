@@ -7,13 +7,13 @@ from fastapi import APIRouter, Form, Path, Query, Request, Response
 from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
-from controlroom.runs.schemas import RepeatIn
+from controlroom.runs.log import LogQuery
+from controlroom.runs.schemas import AttemptOut, RepeatIn
 from controlroom.runs.states import ENDED
 from controlroom.web.pages.run.story import (
     BAR_UNITS,
     actions_for,
     happenings,
-    has_late_lines,
     shown_attempt,
     stretches,
 )
@@ -40,7 +40,7 @@ async def run(
     detail = await runs.detail(caller, run_id)
     artifacts = await runs.artifacts(caller, run_id)
     shown = shown_attempt(detail, attempt)
-    has_late = shown is not None and has_late_lines(detail, shown)
+    has_late = shown is not None and await _has_late_lines(request, caller, shown)
     context = {
         "run": detail,
         "attempt": shown,
@@ -54,6 +54,14 @@ async def run(
         "has_ended": detail.state in ENDED,
     }
     return page(request, caller, "pages/run/run.html", context)
+
+
+async def _has_late_lines(request: Request, caller: Caller, attempt: AttemptOut) -> bool:
+    """Say whether lines came after the attempt's end, and were kept aside."""
+    if attempt.ended_at is None:
+        return False
+    kept_aside = await runs_of(request).log(caller, attempt.id, LogQuery(limit=1, late=True))
+    return kept_aside.total_lines > 0
 
 
 @router.post("/cancel")
