@@ -80,18 +80,27 @@ class Presence:
                 data={"name": device.name},
             )
 
-    async def seen(self, connection_ids: Sequence[str]) -> None:
-        """Write that these connections live."""
-        now = self.clock.now()
+    async def seen(self, connection_ids: Sequence[str]) -> frozenset[str]:
+        """Write that these connections live, and return those that still count.
+
+        The others were taken for gone while this node could not write, or have made way for a newer connection.
+        """
+        counting: set[str] = set()
         for start in range(0, len(connection_ids), _BATCH):
             batch = connection_ids[start : start + _BATCH]
             async with self.database.write() as transaction:
-                await transaction.session.execute(
+                await (
+                    transaction.session.connection()
+                )  # may wait for a lock, and the time must be that of the write
+                known = await transaction.session.scalars(
                     update(Device)
                     .where(Device.connection_id.in_(batch))
-                    .values(seen_at=now)
+                    .values(seen_at=self.clock.now())
+                    .returning(Device.connection_id)
                     .execution_options(synchronize_session=False)
                 )
+                counting |= {connection_id for connection_id in known if connection_id is not None}
+        return frozenset(counting)
 
     async def forget_silent(self, heartbeat_seconds: float) -> None:
         """Mark as gone the devices whose node died without saying so."""

@@ -211,7 +211,14 @@ class LinkHub:
                 if self._heard.get(connection.device_id, 0) < limit:
                     connection.refuse("Nothing was heard for too long.")
             try:
-                await self._presence.seen([connection.id for connection in self._connections.values()])
-                await self._presence.forget_silent(self._settings.heartbeat_seconds)
+                await self._tell_presence()
             except ControlRoomError as error:
                 log.warning("presence.delayed", reason=error.detail)
+
+    async def _tell_presence(self) -> None:
+        told = tuple(self._connections.values())
+        counting = await self._presence.seen([connection.id for connection in told])
+        for connection in told:
+            if connection.id not in counting:
+                connection.refuse("The device was taken for gone; connect anew.")
+        await self._presence.forget_silent(self._settings.heartbeat_seconds)
