@@ -159,7 +159,7 @@ class BotService:
     async def package_path(self, caller: Caller, reference: str, number: int) -> tuple[Bot, BotVersion, Path]:
         """Return a version and where its zip lies, for a download; raise `NotFound` where the file is gone."""
         bot, version = await self.get_version(caller, reference, number)
-        return bot, version, await self._blobs.path(version.sha256)
+        return bot, version, await self._blobs.verified_path(version.sha256)
 
     async def compare(self, caller: Caller, reference: str, before: int, after: int) -> Comparison:
         """Compare two versions of a bot, file by file."""
