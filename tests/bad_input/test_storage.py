@@ -1,0 +1,187 @@
+"""Damaged, locked and full storage: said in words, survived, and nothing lost."""
+
+import hashlib
+import os
+import resource
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bad_input.conftest import Stocked
+from bad_input.fake_runner import FakeRunner
+from bots.building import zip_of
+from controlroom.protocol import wire
+from controlroom.protocol.messages import Ended, Outcome, StartAttempt, Started
+from controlroom.protocol.messages import Report as RunnerReport
+from serving import RunningServer, package_of, running_server, script, wait_for
+
+pytestmark = pytest.mark.timeout(150)
+
+_DISK_BYTES = 3_000_000
+ZIP = {"Content-Type": "application/zip"}
+
+
+# A damaged blob.
+
+
+def _damage(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("harm", "words"), [(_damage, "no longer has that SHA-256"), (Path.unlink, "missing")]
+)
+def test_a_damaged_package_rejects_its_runs_in_words_and_no_others(
+    stocked: Stocked, harm: Callable[[Path], None], words: str
+) -> None:
+    room = stocked.room
+    content = package_of(script(f"print({words!r})"), "damaged")
+    published = _publish(room, content).raise_for_status().json()
+    sha256 = published["version"]["sha256"]
+    bot = published["bot"]["id"]
+    harm(room.folder / "data" / "blobs" / sha256[:2] / sha256[2:])
+
+    run = room.wait_for_end(_request(room, bot))
+    assert run["state"] == "rejected"
+    assert words in run["message"]
+    with room.client() as client:
+        answer = client.get(f"/api/v1/bots/{bot}/versions/{published['version']['number']}/package")
+    assert answer.status_code in (404, 503)
+    assert words in answer.json()["detail"]
+    assert room.wait_for_end(_request(room, "stocked"))["state"] == "succeeded"
+
+    _publish(room, content).raise_for_status()
+    assert room.wait_for_end(_request(room, bot))["state"] == "succeeded", "publishing again mends it"
+
+
+# A locked database.
+
+
+def test_a_locked_database_is_waited_for_or_said_and_loses_nothing(stocked: Stocked) -> None:
+    room = stocked.room
+    patient = script("import time\nfor n in range(30):\n    print(n, flush=True)\n    time.sleep(0.1)\n")
+    room.publish(patient, "patient")
+    with room.client() as client:
+        running = _request(room, "patient")
+        wait_for(
+            lambda: client.get(f"/api/v1/runs/{running}").json()["state"] == "running", "it runs", seconds=30
+        )
+        body = {"bot": "patient", "idempotency_key": "while locked"}
+        with _locked(room.folder / "data" / "controlroom.db"):
+            refused = client.post("/api/v1/runs", json=body)
+            assert client.get(f"/api/v1/runs/{running}").status_code == 200, "reading goes on"
+        assert refused.status_code == 503
+        assert int(refused.headers["Retry-After"]) > 0
+        assert "busy" in refused.json()["detail"]
+        again = client.post("/api/v1/runs", json=body).raise_for_status().json()
+        for run_id in (running, again["id"]):
+            run = room.wait_for_end(run_id)
+            assert run["state"] == "succeeded", run["message"]
+            assert len(run["attempts"]) == 1, "a run was lost though its runner never was"
+            log = client.get(f"/api/v1/attempts/{run['attempt_id']}/log").json()
+            assert [line["text"] for line in log["lines"] if line["stream"] == "out"] == [
+                str(n) for n in range(30)
+            ]
+        runs = client.get("/api/v1/runs", params={"limit": 100}).raise_for_status().json()["items"]
+        assert sum(run["bot_name"] == "patient" for run in runs) == 2
+
+
+def test_a_runner_that_was_taken_for_gone_while_it_was_there_is_told_to_connect_anew(
+    stocked: Stocked,
+) -> None:
+    runner = FakeRunner(stocked.room, "taken for gone")
+    with runner.link() as link:
+        path = stocked.room.folder / "data" / "controlroom.db"
+        with closing(sqlite3.connect(path, timeout=30)) as connection, connection:
+            change = (
+                "UPDATE devices SET connected_at = NULL, node_id = NULL, connection_id = NULL WHERE id = ?"
+            )
+            connection.execute(change, (runner.identity["device_id"],))
+        assert "connect anew" in link.hear_refusal().reason
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the one write lock of an SQLite database, as a backup program or a stuck process would."""
+    with closing(sqlite3.connect(path, timeout=30, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
+
+
+# A full disk.
+
+
+@contextmanager
+def _small_disk(folder: Path) -> Iterator[Callable[[], None] | None]:
+    """Make a folder lie on a tiny disk, or, where that is not allowed, give what limits a process's files instead."""
+    folder.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_BYTES}", "tmpfs", str(folder)]
+    if os.geteuid() == 0 and subprocess.run(mount, capture_output=True, check=False).returncode == 0:
+        try:
+            yield None
+        finally:
+            subprocess.run(["umount", "-l", str(folder)], check=True)
+    else:
+        yield lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (_DISK_BYTES, _DISK_BYTES))
+
+
+def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
+    blobs = tmp_path / "data" / "blobs"
+    with _small_disk(blobs) as limit, running_server(tmp_path) as room:
+        if limit is not None:
+            room.kill_server()
+            room.start_server(before=limit)
+        room.publish(script("print('small')"), "small")
+        large = os.urandom(_DISK_BYTES + 500_000)
+        files = {"controlroom.toml": 'name = "large"\n', "main.py": "", "requirements.txt": "", "data": large}
+        _says_it_is_full(_publish(room, zip_of(files)))
+        runner = FakeRunner(room, "with artifacts")
+        with runner.link() as link, runner.http() as client:
+            run_id = _request(room, "small")
+            plan = link.hear(StartAttempt).plan
+            link.say(RunnerReport(plan.attempt_id, plan.token, 1, Started(time.time(), False, "env", 1)))
+            headers = {wire.TOKEN_HEADER: plan.token}
+            folder = wire.ARTIFACT_PATH.format(attempt_id=plan.attempt_id)
+            refused = client.put(f"{folder}/{_hash(large)}", headers=headers, content=large)
+            _says_it_is_full(refused)
+            assert list((blobs / "incoming").iterdir()) == [], "nothing half written is left"
+            taken = client.put(f"{folder}/{_hash(b'small')}", headers=headers, content=b"small")
+            assert taken.status_code == 204
+            end = Ended(time.time(), Outcome.SUCCEEDED, 0)
+            link.say(RunnerReport(plan.attempt_id, plan.token, 2, end))
+            assert room.wait_for_end(run_id)["state"] == "succeeded"
+        assert room.publish(script("print('after')"), "after")["created"] is True
+        assert "Traceback" not in room.log_of("server")
+
+
+def _says_it_is_full(answer: httpx.Response) -> None:
+    assert answer.status_code == 503, answer.text
+    detail = answer.json()["detail"]
+    assert "full" in detail or "cannot be written" in detail
+
+
+def _publish(room: RunningServer, content: bytes) -> httpx.Response:
+    with room.client() as client:
+        return client.post("/api/v1/bots", content=content, headers=ZIP)
+
+
+def _request(room: RunningServer, bot: str) -> str:
+    with room.client() as client:
+        answer: Any = client.post("/api/v1/runs", json={"bot": bot}).raise_for_status().json()
+    return str(answer["id"])
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
