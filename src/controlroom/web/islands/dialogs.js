@@ -30,6 +30,7 @@ export function copyBySelection(text) {
 export function openDialog(id) {
   const dialog = document.getElementById(id);
   if (!dialog || dialog.open) return;
+  for (const menu of document.querySelectorAll("details.me[open]")) menu.open = false;
   dialog.showModal();
   const field = dialog.querySelector("input:not([type=hidden])");
   if (field) {

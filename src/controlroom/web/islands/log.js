@@ -4,6 +4,7 @@
 // browser lays out at most some 16 million pixels, so for longer logs the bar is a scale and the wheel moves lines itself.
 
 import { copyBySelection } from "./dialogs.js";
+import { lineElement, missingElement } from "./log-lines.js";
 import { LogStore } from "./log-store.js";
 
 const ROW = 20;
@@ -265,28 +266,8 @@ class LogViewer {
   *lines(first, last) {
     for (let index = first; index < last; index += 1) {
       const line = this.store.at(index);
-      yield line ? this.lineElement(line) : missingElement(index);
+      yield line ? lineElement(line, this.store.search, this.linked) : missingElement(index);
     }
-  }
-
-  lineElement(line) {
-    const row = document.createElement("div");
-    row.className = `log-line log-${line.level}${line.line === this.linked ? " linked" : ""}`;
-    row.dataset.stream = line.stream;
-    const link = document.createElement("a");
-    link.href = `#L${line.line + 1}`;
-    link.dataset.line = line.line;
-    link.textContent = String(line.line + 1);
-    const time = document.createElement("time");
-    time.dateTime = line.time;
-    time.title = line.time;
-    time.textContent = clock(line.time);
-    const text = document.createElement("span");
-    text.append(...marked(line.text, this.store.search));
-    if (line.fields) text.append(fieldsElement(line.fields));
-    if (line.level === "error" || line.level === "warning") text.title = line.level;
-    row.append(link, time, text);
-    return row;
   }
 
   tellCount() {
@@ -358,41 +339,4 @@ class LogViewer {
     if (document.hidden) this.hiddenTimer = setTimeout(() => this.stop(), HIDDEN_MS);
     else if (!this.source) this.connect();
   }
-}
-
-function clock(time) {
-  const moment = new Date(time);
-  const pad = (value, length = 2) => String(value).padStart(length, "0");
-  return `${pad(moment.getHours())}:${pad(moment.getMinutes())}:${pad(moment.getSeconds())}.${pad(moment.getMilliseconds(), 3)}`;
-}
-
-function missingElement(index) {
-  const row = document.createElement("div");
-  row.className = "log-line log-missing";
-  const number = document.createElement("a");
-  number.textContent = String(index + 1);
-  row.append(number, document.createElement("time"), document.createElement("span"));
-  return row;
-}
-
-function marked(text, search) {
-  if (!search) return [text];
-  const parts = [];
-  const low = text.toLowerCase();
-  const words = search.toLowerCase();
-  let from = 0;
-  for (let at = low.indexOf(words); at >= 0 && parts.length < 200; at = low.indexOf(words, from)) {
-    const mark = document.createElement("mark");
-    mark.textContent = text.slice(at, at + words.length);
-    parts.push(text.slice(from, at), mark);
-    from = at + words.length;
-  }
-  return [...parts, text.slice(from)];
-}
-
-function fieldsElement(fields) {
-  const span = document.createElement("span");
-  span.className = "log-fields";
-  span.textContent = `  ${Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(" ")}`;
-  return span;
 }
