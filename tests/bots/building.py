@@ -22,11 +22,11 @@ def folder_of(folder: Path, texts: Mapping[str, str | bytes]) -> FolderFiles:
 
 
 def zip_of(texts: Mapping[str, str | bytes]) -> bytes:
-    """Return a zip as an honest tool writes it."""
+    """Return a zip as an honest tool writes it; the same texts give the same bytes at any time."""
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in texts.items():
-            archive.writestr(name, text)
+            archive.writestr(zipfile.ZipInfo(name), text, zipfile.ZIP_DEFLATED)
     return target.getvalue()
 
 

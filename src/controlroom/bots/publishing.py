@@ -139,7 +139,7 @@ def touch(bot: Bot, now: datetime) -> None:
     bot.updated_at = now
 
 
-def note_change(  # noqa: PLR0917  # each says one part of: who did what to which, when, and how exactly
+def note_change(
     transaction: Transaction,
     now: datetime,
     caller: Caller,

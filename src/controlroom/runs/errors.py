@@ -15,12 +15,6 @@ class UnknownTarget(Invalid):
     code = "unknown_target"
 
 
-class UnknownTask(Invalid):
-    """The bot version has no task of this name."""
-
-    code = "unknown_task"
-
-
 class IdempotencyKeyReused(Conflict):
     """The same key came before with another request."""
 
@@ -44,3 +38,10 @@ class PackageDamaged(Conflict):
 
     code = "package_damaged"
     title = "The bot's package is damaged"
+
+
+class NoEnvironment(Conflict):
+    """The package has no environment for this kind of machine; the attempt is rejected."""
+
+    code = "no_environment"
+    title = "The bot cannot run on this kind of machine"

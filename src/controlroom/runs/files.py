@@ -8,13 +8,15 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.bots.models import BotVersion
+from controlroom.devices.models import Device
 from controlroom.foundation.blobs import BlobStore, CorruptBlob
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
 from controlroom.foundation.errors import TooLarge
 from controlroom.foundation.settings import Settings
-from controlroom.runs.errors import AttemptForbidden, PackageDamaged
+from controlroom.runs.errors import AttemptForbidden, NoEnvironment, PackageDamaged
 from controlroom.runs.models import Attempt, Run, UploadedBlob
+from controlroom.runs.plan import manifest_on
 from controlroom.runs.tokens import AttemptTokens
 
 _MEGABYTE = 1024 * 1024
@@ -34,17 +36,25 @@ class AttemptFiles:
     async def package(self, device_id: str, attempt_id: str, token: str) -> tuple[Path, str]:
         """Return the package's path and hash; raise `AttemptForbidden` where it is not this device's attempt.
 
-        Raises `PackageDamaged` where the stored package is not what was published: no runner need ask again.
+        Raises `PackageDamaged` where the stored package is not what was published, and `NoEnvironment` where it has none
+        for the device's kind of machine: no runner need ask again, and the attempt is rejected with these words.
         """
         async with self.database.read() as session:
             await self._check(session, device_id, attempt_id, token)
             query = (
-                select(BotVersion.sha256)
+                select(BotVersion, Device.facts)
                 .join(Run, Run.version_id == BotVersion.id)
                 .join(Attempt, Attempt.run_id == Run.id)
+                .join(Device, Device.id == Attempt.device_id)
                 .where(Attempt.id == attempt_id)
             )
-            sha256 = (await session.execute(query)).scalar_one()
+            version, facts = (await session.execute(query)).one()
+        if manifest_on(version, facts).environment is None:
+            machine = f"{facts.get('system', 'this system')} on {facts.get('machine', 'this machine')}"
+            raise NoEnvironment(
+                f"The package has no environment for {machine}; give its device a label that the bot needs."
+            )
+        sha256 = version.sha256
         try:
             return await self.blobs.verified_path(sha256), sha256
         except CorruptBlob as error:

@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from controlroom.bots.models import BotVersion
+from controlroom.devices.models import Device
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
 from controlroom.foundation.settings import Settings
@@ -42,16 +43,18 @@ class Orders:
         """
         async with self.database.read() as session:
             rows = await session.execute(
-                select(Attempt, Run, BotVersion)
+                select(Attempt, Run, BotVersion, Device.facts)
                 .join(Run, Run.id == Attempt.run_id)
                 .join(BotVersion, BotVersion.id == Run.version_id)
+                .join(Device, Device.id == Attempt.device_id)
                 .where(Attempt.device_id == device_id, Attempt.state.in_(ACTIVE))
                 .order_by(Attempt.assigned_at, Attempt.id)
             )
             orders: list[FromServer] = []
-            for attempt, run, version in rows:
+            for attempt, run, version, facts in rows:
                 if attempt.state is State.ASSIGNED and attempt.id not in known:
-                    orders.append(StartAttempt(make_plan(run, attempt, version, self.tokens, self.settings)))
+                    plan = make_plan(run, attempt, version, facts, tokens=self.tokens, settings=self.settings)
+                    orders.append(StartAttempt(plan))
                 orders += self._control(attempt, run)
         return orders
 

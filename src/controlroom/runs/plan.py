@@ -1,5 +1,8 @@
 """Makes the plan of an attempt from the run, the bot version and the server's settings."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 
 from controlroom.bots.manifest import Manifest
@@ -10,12 +13,24 @@ from controlroom.runs.models import Attempt, Run
 from controlroom.runs.tokens import AttemptTokens
 
 
+def manifest_on(version: BotVersion, facts: Mapping[str, Any]) -> Manifest:
+    """Return a version's manifest as it is on a device with these facts (`protocol.messages.DeviceFacts`)."""
+    manifest = msgspec.convert(version.manifest, Manifest)
+    return manifest.on_machine(str(facts.get("system", "")), str(facts.get("machine", "")))
+
+
 def make_plan(
-    run: Run, attempt: Attempt, version: BotVersion, tokens: AttemptTokens, settings: Settings
+    run: Run,
+    attempt: Attempt,
+    version: BotVersion,
+    facts: Mapping[str, Any],
+    *,
+    tokens: AttemptTokens,
+    settings: Settings,
 ) -> AttemptPlan:
     """Return what the runner is told of an attempt; the same each time it is asked for."""
-    manifest = msgspec.convert(version.manifest, Manifest)
-    task = next(task for task in manifest.tasks if task.name == (run.task or manifest.default_task))
+    manifest = manifest_on(version, facts)
+    task = manifest.task(run.task)
     return AttemptPlan(
         attempt_id=attempt.id,
         run_id=run.id,

@@ -16,7 +16,7 @@ from controlroom.foundation.database import Transaction
 from controlroom.foundation.errors import FieldError
 from controlroom.foundation.ids import new_id
 from controlroom.identity.caller import Caller
-from controlroom.runs.errors import IdempotencyKeyReused, UnknownTarget, UnknownTask
+from controlroom.runs.errors import IdempotencyKeyReused, UnknownTarget
 from controlroom.runs.models import Run
 from controlroom.runs.schemas import RunIn
 from controlroom.runs.states import State
@@ -59,14 +59,14 @@ async def add_run(
     """Write a queued run with its history, audit entry and event; raise `Invalid` that names each field that cannot stand."""
     bot, bot_version, manifest = version
     session = transaction.session
-    inputs = await asyncio.to_thread(check_inputs, manifest.inputs, wanted.inputs)
+    inputs = await asyncio.to_thread(check_inputs, manifest.inputs_of(wanted.task), wanted.inputs)
     run = Run(
         id=new_id("run"),
         bot_id=bot.id,
         bot_name=bot.name,
         version_id=bot_version.id,
         version_number=bot_version.number,
-        task=_task(manifest, wanted.task),
+        task=manifest.task(wanted.task).name,
         state=State.QUEUED,
         state_since=now,
         priority=wanted.priority,
@@ -102,16 +102,6 @@ async def add_run(
     )
     transaction.wake(DISPATCH_TOPIC)
     return run
-
-
-def _task(manifest: Manifest, wanted: str) -> str:
-    names = [task.name for task in manifest.tasks]
-    if not wanted:
-        return manifest.default_task
-    if wanted not in names:
-        message = f"The bot has no task '{wanted}'; it has {', '.join(names)}."
-        raise UnknownTask(message, fields=(FieldError("/task", message),))
-    return wanted
 
 
 def _retry(manifest: Manifest, wanted: RunIn) -> dict[str, Any]:
