@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -130,7 +132,5 @@ FRAGMENTS = [
 
 @given(st.lists(st.sampled_from(FRAGMENTS), max_size=40))
 def test_any_yaml_like_text_is_read_or_refused(parts: list[str]) -> None:
-    try:
-        parse_yaml("".join(parts), "file")
-    except DeclarationInvalid as error:
-        assert error.detail.startswith("file")
+    with contextlib.suppress(DeclarationInvalid):
+        assert isinstance(parse_yaml("".join(parts), "file"), dict)
