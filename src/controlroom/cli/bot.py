@@ -113,8 +113,10 @@ async def _try(
     source: Path, pairs: list[str], file: Path | None, task: str, output: Path, *, quiet: bool
 ) -> Any:
     from controlroom.creator.trial import Attempt, try_bot
+    from controlroom.foundation.telemetry import configure_logging
     from controlroom.runner.identity import default_state_folder
 
+    configure_logging("warning", "text")
     loop = asyncio.get_running_loop()
     interrupting: set[asyncio.Task[None]] = set()
 
