@@ -13,8 +13,8 @@ from runner.execution.harness import SCRIPT, Lab, Trial, cold, command, lives, u
 BOTH = pytest.mark.parametrize("launch", [SCRIPT, cold()], ids=["warm", "cold"])
 WAITING = """
 import time
-print("waiting")
 try:
+    print("waiting")
     while True:
         time.sleep(60)
 finally:
@@ -143,10 +143,10 @@ async def test_stop_before_the_start_starts_nothing(lab: Lab) -> None:
 
 @BOTH
 async def test_time_out_takes_the_road_of_a_cancel(lab: Lab, launch: Launch) -> None:
-    trial = await lab.run(WAITING, launch=launch, limits=Limits(timeout_seconds=0.3))
+    trial = await lab.run(WAITING, launch=launch, limits=Limits(timeout_seconds=1.5))
 
     assert trial.sink.ended.outcome is Outcome.TIMED_OUT
-    assert trial.sink.ended.message == "The bot ran longer than its limit of 0.3 s."
+    assert trial.sink.ended.message == "The bot ran longer than its limit of 1.5 s."
     assert trial.sink.out[-1] == "cleaned up"
 
 
