@@ -171,3 +171,12 @@ async def test_whoever_asks_for_a_proof_soon_after_shares_the_answer(
     assert await audit.verification() is first
     clock.advance(timedelta(seconds=30).total_seconds())
     assert (await audit.verification()).entries == 3
+
+
+async def test_a_node_goes_on_where_it_cannot_seal(database: Database, audit: AuditService, clock) -> None:  # type: ignore[no-untyped-def]
+    await fill(database, clock, 3)
+    await audit.seal_if_possible()
+    assert (await report(database)).sealed_number == 3
+    await cut_off(database, 2)
+    await audit.seal_if_possible()
+    assert [fault.number for fault in (await report(database)).faults] == [3]

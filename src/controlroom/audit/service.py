@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from controlroom.audit.actor import ActorKind
 from controlroom.audit.errors import SealBroken
@@ -13,11 +14,14 @@ from controlroom.audit.seal import Seal, renew_seal
 from controlroom.audit.verification import ChainFault, ChainReport, verify
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
-from controlroom.foundation.errors import NotFound
+from controlroom.foundation.errors import ControlRoomError, NotFound
 from controlroom.foundation.paging import Field, Grammar, Kind, Page, PageRequest, fetch_page
 from controlroom.foundation.telemetry import logger
 
 __all__ = ["AuditService", "ChainFault", "ChainReport", "record", "verify"]
+
+SEAL_SECONDS = 60
+"""How much of the newest past may go without a seal while a server runs."""
 
 _REPORT_KEPT = timedelta(seconds=30)
 
@@ -77,8 +81,23 @@ class AuditService:
                 self._report_until = self._clock.now() + _REPORT_KEPT
             return self._report
 
+    async def keep_sealed(self) -> None:
+        """Seal the chain every minute until cancelled."""
+        while True:
+            await asyncio.sleep(SEAL_SECONDS)
+            await self.seal_if_possible()
+
+    async def seal_if_possible(self) -> None:
+        """Seal the chain; what stands in the way is logged, and the next minute tries again. Also for a node's end."""
+        try:
+            await self.seal()
+        except SealBroken:
+            return  # `seal` has logged it
+        except (ControlRoomError, SQLAlchemyError) as error:
+            _log.warning("audit.not_sealed", reason=type(error).__name__)
+
     async def seal(self, *, anew: bool = False) -> Seal | None:
-        """Vouch for the chain as it stands; the server does so each minute and when it stops.
+        """Vouch for the chain as it stands.
 
         Raises `SealBroken` where what was sealed before is no longer there. Costs one short transaction. The newest
         link also goes into the server's log, so that a log kept elsewhere is a witness.

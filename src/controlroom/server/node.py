@@ -76,6 +76,7 @@ class Node:
             tasks.create_task(self.hub.run_forever())
             tasks.create_task(self.dispatcher.run_forever())
             tasks.create_task(self.sweep.run_forever())
+            tasks.create_task(self.audit.keep_sealed())
             tasks.create_task(sweep_sessions(self.poll_sessions, self.hub, self.settings.sweep_seconds))
 
 
@@ -96,6 +97,7 @@ async def open_node(settings: Settings, clock: Clock) -> AsyncIterator[Node]:
             yield node
         finally:
             await node.identity.close()
+            await node.audit.seal_if_possible()
     finally:
         await database.close()
 
@@ -107,6 +109,7 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
     blobs = BlobStore(settings.data_folder / "blobs")
     tokens = AttemptTokens(key)
     presence = Presence(database, clock, new_id("nod"))
+    audit = AuditService(database, clock, key)
     leases = Leases(database, clock, settings, chance)
     hub = LinkHub(
         bus=bus,
@@ -125,7 +128,7 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         cache=cache,
         blobs=blobs,
         identity=IdentityService(database, cache, clock, settings),
-        audit=AuditService(database, clock, key),
+        audit=audit,
         bots=BotService(database, blobs, clock, settings),
         devices=DeviceService(database, clock),
         joining=JoinService(database, clock),
@@ -136,5 +139,5 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         poll_sessions=PollSessions(),
         events=EventHub(database, bus),
         dispatcher=Dispatcher(database, bus, clock, settings),
-        sweep=Sweep(database, clock, settings, leases),
+        sweep=Sweep(database, clock, settings, leases, audit),
     )
