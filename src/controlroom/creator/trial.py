@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from controlroom.bots.archive import PackageLimits, open_package
-from controlroom.bots.check import CheckReport, check_package
+from controlroom.bots.check import CheckReport, check_package, require_passed
 from controlroom.bots.errors import PackageRefused
 from controlroom.bots.inputs import check_inputs
 from controlroom.bots.manifest import JsonSchema, Manifest
@@ -108,8 +108,6 @@ async def try_bot(
 
     Raises `PackageRefused`, `DeclarationInvalid`, `NoSuchTask` and `InputsInvalid` before anything is started.
     """
-    from controlroom.bots.check import require_passed
-
     with tempfile.TemporaryDirectory(prefix="controlroom-", ignore_cleanup_errors=True) as temporary:
         work = Path(temporary)
         zipped, packed, report = await asyncio.to_thread(read_source, source, work)

@@ -22,6 +22,11 @@ from controlroom.identity.permissions import Permission
 
 router = APIRouter(prefix="/api/v1", tags=["devices"], responses=PROBLEMS)
 
+_EDIT_PROBLEMS: dict[int | str, dict[str, object]] = {
+    412: {**PROBLEMS[422], "description": "Someone changed this meanwhile"},
+    428: {**PROBLEMS[422], "description": "An edit must say which version it was made from"},
+}
+
 
 def device_service(request: Request) -> DeviceService:
     """Return the service that the server put into ``app.state.devices``."""
@@ -57,7 +62,7 @@ async def get_device(devices: Devices, caller: Reader, device: Reference, respon
     return DeviceOut.model_validate(found)
 
 
-@router.patch("/devices/{device}")
+@router.patch("/devices/{device}", responses=_EDIT_PROBLEMS)
 async def edit_device(
     devices: Devices,
     caller: Manager,
@@ -97,7 +102,7 @@ async def get_pool(devices: Devices, caller: Reader, pool: Reference, response: 
     return found
 
 
-@router.put("/pools/{pool}")
+@router.put("/pools/{pool}", responses=_EDIT_PROBLEMS)
 async def edit_pool(
     devices: Devices, caller: Manager, pool: Reference, wanted: PoolIn, request: Request, response: Response
 ) -> PoolOut:

@@ -49,6 +49,11 @@ class Presence:
             )
         return KnownDevice(row.id, row.name)
 
+    async def mode_of(self, device_id: str) -> DeviceMode | None:
+        """Return what is wanted of a device, None where there is none."""
+        async with self.database.read() as session:
+            return await session.scalar(select(Device.mode).where(Device.id == device_id))
+
     async def connected(self, device_id: str, connection_id: str, hello: Hello) -> Device:
         """Write that a device is connected here now; an older connection of it counts no more."""
         now = self.clock.now()

@@ -23,6 +23,11 @@ from controlroom.identity.permissions import Permission
 _DISPATCH_TOPIC = "dispatch"
 
 
+def mode_topic(device_id: str) -> str:
+    """Return the topic that is woken when what is wanted of a device has changed."""
+    return f"device-mode:{device_id}"
+
+
 def _is_connected(value: str) -> Any:
     if value not in ("yes", "no"):
         raise Invalid(
@@ -100,7 +105,7 @@ class DeviceService:
                 {"before": before, "after": changes},
             )
             transaction.wake(_DISPATCH_TOPIC)
-            transaction.wake(f"device:{device.id}")
+            transaction.wake(mode_topic(device.id))
             return device
 
     async def set_mode(self, caller: Caller, device_id: str, mode: DeviceMode, revision: int) -> Device:

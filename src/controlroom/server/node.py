@@ -77,6 +77,7 @@ class Node:
             tasks.create_task(self.dispatcher.run_forever())
             tasks.create_task(self.sweep.run_forever())
             tasks.create_task(self.audit.keep_sealed())
+            tasks.create_task(self.audit.keep_sealed())
             tasks.create_task(sweep_sessions(self.poll_sessions, self.hub, self.settings.sweep_seconds))
 
 
@@ -96,6 +97,7 @@ async def open_node(settings: Settings, clock: Clock) -> AsyncIterator[Node]:
         try:
             yield node
         finally:
+            await node.audit.seal_if_possible()
             await node.identity.close()
             await node.audit.seal_if_possible()
     finally:
@@ -109,7 +111,6 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
     blobs = BlobStore(settings.data_folder / "blobs")
     tokens = AttemptTokens(key)
     presence = Presence(database, clock, new_id("nod"))
-    audit = AuditService(database, clock, key)
     leases = Leases(database, clock, settings, chance)
     hub = LinkHub(
         bus=bus,
@@ -128,7 +129,7 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         cache=cache,
         blobs=blobs,
         identity=IdentityService(database, cache, clock, settings),
-        audit=audit,
+        audit=AuditService(database, clock, key),
         bots=BotService(database, blobs, clock, settings),
         devices=DeviceService(database, clock),
         joining=JoinService(database, clock),
@@ -139,5 +140,5 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         poll_sessions=PollSessions(),
         events=EventHub(database, bus),
         dispatcher=Dispatcher(database, bus, clock, settings),
-        sweep=Sweep(database, clock, settings, leases, audit),
+        sweep=Sweep(database, clock, settings, leases),
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from controlroom.devices.models import DeviceMode
 from controlroom.devices.presence import KnownDevice, Presence
+from controlroom.devices.service import mode_topic
 from controlroom.foundation.bus import Bus
 from controlroom.foundation.errors import ControlRoomError
 from controlroom.foundation.settings import Settings
@@ -147,6 +148,7 @@ class LinkHub:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._intake.run_forever())
             tasks.create_task(self._follow_orders())
+            tasks.create_task(self._follow_modes())
             tasks.create_task(self._renew_leases())
             tasks.create_task(self._keep_presence())
 
@@ -175,6 +177,25 @@ class LinkHub:
             connection.send(order)
             if isinstance(order, StartAttempt):
                 connection.known_attempts.add(order.plan.attempt_id)
+
+    async def _follow_modes(self) -> None:
+        async with self._bus.subscribe(mode_topic("*")) as subscription:
+            while True:
+                for topic in await subscription.wait(self._settings.sweep_seconds):
+                    connection = self._connections.get(topic.removeprefix(mode_topic("")))
+                    if connection is not None:
+                        await self._tell_mode(connection)
+
+    async def _tell_mode(self, connection: Connection) -> None:
+        try:
+            mode = await self._presence.mode_of(connection.device_id)
+        except ControlRoomError as error:
+            log.warning("mode.delayed", device_id=connection.device_id, reason=error.detail)
+            return
+        if mode in (None, DeviceMode.REVOKED):
+            connection.refuse("The device was revoked; join again with a new join token.")
+        else:
+            connection.send(Drain(mode is not DeviceMode.ACTIVE))
 
     async def _renew_leases(self) -> None:
         while True:
