@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
 from schemathesis.schemas import APIOperation
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -50,6 +51,7 @@ def _operations(stocked: Stocked) -> Iterator[APIOperation[Any, Any, Any, Any]]:
         document = client.get("/api/v1/openapi.json").raise_for_status().json()
     schema = schemathesis.openapi.from_dict(document)
     for result in schema.get_all_operations():
+        assert isinstance(result, Ok), result
         operation = result.ok()
         if operation.path not in _ENDLESS and (operation.method, operation.path) not in _SHUTS_OUT:
             yield operation
@@ -69,8 +71,8 @@ def _fuzz(stocked: Stocked, operation: APIOperation[Any, Any, Any, Any], role: s
         suppress_health_check=list(HealthCheck),
     )
     @given(case=cases, real=st.booleans())
-    def try_one(case: Case, real: bool) -> None:
-        if real:
+    def try_one(case: Case[Any], real: bool) -> None:
+        if real and operation.method != "delete":  # other tests need what lies there
             case.path_parameters.update(
                 {
                     name: stocked.known[name]

@@ -145,7 +145,12 @@ def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
             room.start_server(before=limit)
         room.publish(script("print('small')"), "small")
         large = os.urandom(_DISK_BYTES + 500_000)
-        files = {"controlroom.toml": 'name = "large"\n', "main.py": "", "requirements.txt": "", "data": large}
+        files: dict[str, str | bytes] = {
+            "controlroom.toml": 'name = "large"\n',
+            "main.py": "",
+            "requirements.txt": "",
+            "data": large,
+        }
         _says_it_is_full(_publish(room, zip_of(files)))
         runner = FakeRunner(room, "with artifacts")
         with runner.link() as link, runner.http() as client:
