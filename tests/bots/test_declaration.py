@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 
 from controlroom.bots.declaration import Declaration, read_declaration
@@ -142,13 +140,3 @@ def test_what_cannot_stand_is_refused_with_file_and_key(text: str, said: str) ->
 )  # fmt: skip
 def test_durations(value: object, seconds: float | None) -> None:
     assert duration_seconds(value) == seconds
-
-
-def test_the_reference_page_names_every_key() -> None:
-    from controlroom.bots import declaration
-
-    page = Path(__file__).parents[2] / "docs" / "reference" / "controlroom-toml.md"
-    text = page.read_text(encoding="utf-8")
-    for keys in (declaration.KEYS, declaration._RETRY_KEYS, declaration._LIMIT_KEYS, declaration._TASK_KEYS):
-        for key in keys:
-            assert f"`{key}`" in text
