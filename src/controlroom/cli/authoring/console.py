@@ -70,7 +70,7 @@ class TrialConsole:
         text.append(_plain(record.text), "dim" if record.stream is Stream.SYSTEM else "")
         for name, raw in (record.fields or {}).items():
             text.append(f" {_plain(name)}=", "dim")
-            text.append(_plain(bytes(raw).decode("utf-8", "replace")))
+            text.append(_plain(msgspec.json.encode(msgspec.msgpack.decode(raw)).decode()))
         self._say(record.time, word if record.stream is Stream.LOG else "", text, style)
 
     def _show_end(self, ended: Ended) -> None:

@@ -108,8 +108,10 @@ def run(
     Ends with the bot's own exit code. Ctrl-C asks the bot to end in its own way; a second one ends it at once.
     """
     from controlroom.creator.trial import try_bot
+    from controlroom.foundation.telemetry import configure_logging
     from controlroom.runner.identity import default_state_folder
 
+    configure_logging("warning", "text")
     keyboard = _Keyboard()
     trial = asyncio.run(
         try_bot(
@@ -195,14 +197,18 @@ def _print_finding(finding: "Finding") -> None:
 def _print_summary(report: "CheckReport", files: int, size_bytes: int) -> None:
     manifest = report.manifest
     if manifest is None or not report.passed:
-        out.print(f"{len(report.errors)} errors: the bot cannot be published.")
+        out.print(f"{_count(len(report.errors), 'error')}: the bot cannot be published.")
         return
     tasks = ", ".join(task.name for task in manifest.tasks)
     out.print(
-        f"{manifest.name}: {manifest.format}, task {tasks}, {files:,} files, {size_bytes:,} bytes packed; "
-        f"{len(report.warnings)} warnings. It can be published.",
+        f"{manifest.name}: {manifest.format}, task {tasks}, {_count(files, 'file')}, {size_bytes:,} bytes packed; "
+        f"{_count(len(report.warnings), 'warning')}. It can be published.",
         markup=False,
     )
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}" if number else f"no {thing}s"
 
 
 def _report_facts(report: "CheckReport", files: int, size_bytes: int) -> dict[str, Any]:

@@ -1,14 +1,14 @@
-"""How the commands speak with a Control Room: who and where (`profile`), the REST client (`rest`), errors (`problems`)."""
+"""How the commands speak with a Control Room: `connect` finds which one and with which key, `profile` remembers it.
+
+`rest` is the client itself and `problems` turns its answers into errors; both are imported only when they are used, so
+that commands that need no Control Room start quickly.
+"""
 
 from controlroom.cli.client.connect import UrlOption, connect
-from controlroom.cli.client.problems import Unreachable
 from controlroom.cli.client.profile import Profile, forget_profile, load_profile, profile_path, save_profile
-from controlroom.cli.client.rest import Client
 
 __all__ = [
-    "Client",
     "Profile",
-    "Unreachable",
     "UrlOption",
     "connect",
     "forget_profile",
