@@ -99,6 +99,8 @@ async def test_runner_that_dies_takes_bots_children_daemons_and_hosts_along(
         runner.wait()
 
         await until_gone(*pids, *hosts)
+        for workspace in said["workspaces"]:
+            await end_leftovers(Path(workspace))
     finally:
         runner.kill()
         runner.wait()

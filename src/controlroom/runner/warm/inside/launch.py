@@ -88,7 +88,7 @@ def _run_script(path: str, arguments: list[str]) -> None:
     sys.modules["__main__"] = module
     with io.open_code(path) as file:
         source = file.read()
-    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102  # this is what running a script is
+    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102  # this is what running a script is  # nosec B102
 
 
 def _run_function(target: str, arguments: list[str]) -> None:
