@@ -1,0 +1,60 @@
+"""The migrations make the tables that the code declares, once, however many start together."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, inspect, text
+
+from controlroom.foundation.database import Database
+from controlroom.server.migrations.upgrade import NewerDatabase, newest_revision, upgrade
+from controlroom.server.schema import METADATA
+
+
+@pytest.fixture
+async def empty(database_url: str) -> Database:
+    return Database(database_url)
+
+
+def _differences(connection: Connection) -> list[object]:
+    """Return what differs; the queue's index, which descends, cannot be compared and is looked for by its name."""
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return [found for found in compare_metadata(context, METADATA) if "ix_runs_queue" not in str(found)]
+
+
+@pytest.mark.filterwarnings("ignore:autogenerate skipping metadata-specified expression-based index")
+async def test_a_migrated_database_is_what_the_code_declares(empty: Database) -> None:
+    assert await upgrade(empty) == ("", newest_revision())
+    async with empty.engine.connect() as connection:
+        assert await connection.run_sync(_differences) == []
+        indexes = await connection.run_sync(
+            lambda sync: {each["name"] for each in inspect(sync).get_indexes("runs")}
+        )
+        assert "ix_runs_queue" in indexes
+    await empty.close()
+
+
+async def test_a_second_upgrade_changes_nothing(empty: Database) -> None:
+    await upgrade(empty)
+    assert await upgrade(empty) == (newest_revision(), newest_revision())
+    await empty.close()
+
+
+async def test_nodes_that_start_together_migrate_once(database_url: str) -> None:
+    nodes = [Database(database_url) for _ in range(3)]
+    results = await asyncio.gather(*(upgrade(node) for node in nodes))
+    assert sorted(before for before, _ in results) == ["", newest_revision(), newest_revision()]
+    for node in nodes:
+        await node.close()
+
+
+async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path}/newer.db")
+    await upgrade(database)
+    async with database.engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(NewerDatabase, match="9999"):
+        await upgrade(database)
+    await database.close()
