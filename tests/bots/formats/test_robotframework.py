@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from bots.conftest import MakePackage
@@ -80,3 +84,14 @@ def test_a_python_package_without_suites_is_none_of_this(package: MakePackage) -
 def test_what_cannot_stand_names_file_and_key(texts: dict[str, str], said: str, package: MakePackage) -> None:
     with pytest.raises(DeclarationInvalid, match=said):
         read_package(package({"a.robot": SUITE, **texts}))
+
+
+def test_the_command_runs_and_its_exit_code_counts_failures(package: MakePackage, tmp_path: Path) -> None:
+    failing = "*** Test Cases ***\nOne\n    Fail    no\nTwo\n    Fail    no\nThree\n    Log    yes\n"
+    launch = read_package(package({"a.robot": SUITE, "b.robot": failing})).task().launch
+    command = [sys.executable if word == "{python}" else word for word in launch.arguments]
+    folder = tmp_path / "package"
+    ended = subprocess.run(command, cwd=folder, capture_output=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    left = {path.name for path in (folder / launch.artifacts_folder).iterdir()}
+    assert left == {"output.xml", "log.html", "report.html"}

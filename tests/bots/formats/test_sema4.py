@@ -1,3 +1,9 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from bots.conftest import MakePackage
@@ -151,3 +157,26 @@ def test_a_package_without_entry_points_is_refused(package: MakePackage) -> None
 def test_two_entry_points_of_one_name_are_refused(package: MakePackage) -> None:
     with pytest.raises(DeclarationInvalid, match=r"b\.py: bake: is the name of another task"):
         read_package(package({"package.yaml": V2, "a.py": ACTIONS, "b.py": ACTIONS}))
+
+
+def test_the_frameworks_command_gets_the_file_of_inputs(package: MakePackage, tmp_path: Path) -> None:
+    """The framework itself is not installed; a module in its place shows what its command line would get."""
+    launch = read_package(package({"package.yaml": V2, "actions.py": ACTIONS})).task("bake").launch
+    framework = tmp_path / "framework" / "sema4ai" / "actions"
+    framework.mkdir(parents=True)
+    (framework / "__main__.py").write_text("import json, sys; print(json.dumps([__name__, *sys.argv[1:]]))\n")
+    command = [sys.executable if word == "{python}" else word for word in launch.arguments]
+    ended = subprocess.run(
+        command,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(tmp_path / "framework"),
+            "CONTROLROOM_INPUTS": "/run/inputs.json",
+        },
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
+    assert json.loads(ended.stdout) == [
+        "__main__", "run", "actions.py", "-a", "bake", "-o", "output", "--json-input", "/run/inputs.json",
+    ]  # fmt: skip
