@@ -32,7 +32,9 @@ router = APIRouter(prefix="/api/v1", tags=["runs"], responses=PROBLEMS)
 
 LAST_LINE = 2**31 - 1
 _BINARY: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+    200: {
+        "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+    }  # the type that the bot gave
 }
 _TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
 _RAW_LINES = 5_000
