@@ -85,5 +85,6 @@ def test_ctrl_c_lets_the_bot_end_in_its_own_way(author: dict[str, str], tmp_path
     process.send_signal(signal.SIGINT)
     rest, told = process.communicate(timeout=60)
     assert "tidied up" in rest
-    assert "cancelled" in told
-    assert process.returncode == 1
+    assert "Cancelled" in rest
+    assert "Asking the bot to end" in told
+    assert process.returncode == 130

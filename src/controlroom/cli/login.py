@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from controlroom.cli.client import load_profile, save_profile
-from controlroom.cli.client.rest import Client
+from controlroom.cli.client import Client, load_profile, save_profile
 from controlroom.cli.output import out, print_json
 from controlroom.foundation.errors import Invalid, Unauthenticated
 

@@ -2,8 +2,7 @@
 
 import typer
 
-from controlroom.cli.client import forget_profile, load_profile
-from controlroom.cli.client.rest import Client
+from controlroom.cli.client import Client, forget_profile, load_profile
 from controlroom.cli.output import out
 from controlroom.foundation.errors import Forbidden, NotFound, Unauthenticated
 

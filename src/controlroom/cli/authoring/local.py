@@ -16,7 +16,6 @@ from controlroom.cli.output import (
     EXIT_DONE,
     EXIT_FAILED,
     EXIT_INTERRUPTED,
-    EXIT_USAGE,
     err,
     out,
     print_json,
@@ -55,7 +54,7 @@ def new(
 
 
 def check(path: PathArgument, json: JsonOption = False) -> None:
-    """Read a bot as a Control Room would and say what is wrong with it; exit code 2 where it cannot be published."""
+    """Read a bot as a Control Room would and say what is wrong with it; exit code 1 where it cannot be published."""
     from controlroom.creator.trial import read_source
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -67,7 +66,7 @@ def check(path: PathArgument, json: JsonOption = False) -> None:
             _print_finding(finding)
         _print_summary(report, packed.facts.files, packed.facts.size_bytes)
     if not report.passed:
-        raise typer.Exit(EXIT_USAGE)
+        raise typer.Exit(EXIT_FAILED)
 
 
 def run(

@@ -1,15 +1,13 @@
 """Finds out which Control Room a command is for, and with which key."""
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from controlroom.cli.client.profile import load_profile
+from controlroom.cli.client.rest import Client, checked_url
 from controlroom.foundation.errors import Unauthenticated
-
-if TYPE_CHECKING:
-    from controlroom.cli.client.rest import Client
 
 URL_VARIABLE = "CONTROLROOM_URL"
 KEY_VARIABLE = "CONTROLROOM_API_KEY"
@@ -25,14 +23,12 @@ UrlOption = Annotated[
 """The option of every command that speaks with a Control Room. A key is never an option: others could read it."""
 
 
-def connect(url: str | None = None) -> "Client":
+def connect(url: str | None = None) -> Client:
     """Return a client of the Control Room that is meant, signed in; close it, best with a ``with`` block.
 
     The address is the first of ``url``, CONTROLROOM_URL and the profile's; the key CONTROLROOM_API_KEY or the profile's,
     which goes to the profile's own address only. Raises `Unauthenticated` where there is no key.
     """
-    from controlroom.cli.client.rest import Client, checked_url
-
     key = os.environ.get(KEY_VARIABLE, "").strip()
     wanted = url or os.environ.get(URL_VARIABLE, "").strip()
     profile = None if wanted and key else load_profile()
