@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from controlroom.cli.client import Client, UrlOption, connect
+from controlroom.cli.client import UrlOption, connect
+from controlroom.cli.client.rest import Client
 from controlroom.cli.output import EXIT_FAILED, err, out, print_facts, print_json, print_table
 from controlroom.creator.given_inputs import inputs_from_pairs, inputs_from_text
 from controlroom.foundation.errors import Invalid

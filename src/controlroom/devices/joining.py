@@ -12,7 +12,7 @@ from controlroom.audit import service as audit
 from controlroom.audit.actor import Actor, ActorKind
 from controlroom.devices.errors import JoinTokenNotFound, JoinTokenRefused
 from controlroom.devices.models import Device, DeviceMode, JoinToken
-from controlroom.devices.schemas import MOST_SLOTS, JoinTokenIn
+from controlroom.devices.schemas import LABEL, MOST_SLOTS, JoinTokenIn
 from controlroom.foundation import outbox
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
@@ -22,6 +22,7 @@ from controlroom.identity.permissions import Permission
 from controlroom.protocol.join import JoinReply, JoinRequest
 
 _MOST_LISTED = 500
+_MOST_LABELS = 50
 
 
 def secret_hash(secret: str) -> str:
@@ -98,7 +99,7 @@ class JoinService:
                 key_hash=secret_hash(key),
                 mode=DeviceMode.ACTIVE,
                 slots=min(max(1, wanted.slots), MOST_SLOTS),
-                labels=sorted({*token.labels, *wanted.labels}),
+                labels=sorted({*token.labels, *filter(_is_label, wanted.labels)})[:_MOST_LABELS],
                 facts=msgspec.to_builtins(wanted.facts),
                 joined_at=now,
                 updated_at=now,
@@ -115,6 +116,10 @@ class JoinService:
                 transaction, time=now, kind="device.joined", subject=device.id, data={"name": device.name}
             )
             return JoinReply(device.id, device.name, key)
+
+
+def _is_label(text: str) -> bool:
+    return LABEL.fullmatch(text) is not None
 
 
 def _counts(token: JoinToken, now: datetime) -> bool:

@@ -1,5 +1,6 @@
 """What the API takes and gives about devices, pools and join tokens."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -9,7 +10,8 @@ from controlroom.devices.models import DeviceMode
 from controlroom.foundation.http import Schema
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")]
-Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}$")]
+LABEL = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._=:/-]{0,62}$")
+Label = Annotated[str, StringConstraints(pattern=LABEL.pattern)]
 Labels = Annotated[list[Label], Field(max_length=50)]
 MOST_SLOTS = 256
 

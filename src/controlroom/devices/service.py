@@ -81,7 +81,7 @@ class DeviceService:
         now = self._clock.now()
         async with self._database.write() as transaction:
             session = transaction.session
-            device = await _device(session, device_id)
+            device = await _device(session, device_id, lock=True)
             if device.revision != revision:
                 raise PreconditionFailed(
                     "Someone changed this device since you read it; read it again and repeat your change."
@@ -167,7 +167,7 @@ class DeviceService:
         now = self._clock.now()
         async with self._database.write() as transaction:
             session = transaction.session
-            pool = await _pool(session, pool_id)
+            pool = await _pool(session, pool_id, lock=True)
             if pool.revision != revision:
                 raise PreconditionFailed(
                     "Someone changed this pool since you read it; read it again and repeat your change."
@@ -192,17 +192,17 @@ class DeviceService:
             _tell(transaction, caller, "pool.deleted", pool.id, pool.name, self._clock.now(), {}, kind="pool")
 
 
-async def _device(session: AsyncSession, reference: str) -> Device:
-    device = await session.scalar(select(Device).where((Device.id == reference) | (Device.name == reference)))
+async def _device(session: AsyncSession, reference: str, *, lock: bool = False) -> Device:
+    query = select(Device).where((Device.id == reference) | (Device.name == reference))
+    device = await session.scalar(query.with_for_update() if lock else query)
     if device is None:
         raise DeviceNotFound(f"There is no device '{reference}'.")
     return device
 
 
-async def _pool(session: AsyncSession, reference: str) -> DevicePool:
-    pool = await session.scalar(
-        select(DevicePool).where((DevicePool.id == reference) | (DevicePool.name == reference))
-    )
+async def _pool(session: AsyncSession, reference: str, *, lock: bool = False) -> DevicePool:
+    query = select(DevicePool).where((DevicePool.id == reference) | (DevicePool.name == reference))
+    pool = await session.scalar(query.with_for_update() if lock else query)
     if pool is None:
         raise PoolNotFound(f"There is no device pool '{reference}'.")
     return pool

@@ -81,19 +81,22 @@ class Dispatcher:
                 pairings += match(waiting, board)
                 if len(waiting) < _WINDOW:
                     break
-            await self._write_attempts(transaction, pairings, board, now)
-        return len(pairings)
+            return await self._write_attempts(transaction, pairings, board, now)
 
     async def _write_attempts(
         self, transaction: Transaction, pairings: Sequence[Pairing], board: Board, now: datetime
-    ) -> None:
+    ) -> int:
+        """Write the attempts of runs that still wait: one may have been cancelled since it was matched."""
         devices = {device.id: device for device in board.devices}
-        found = await transaction.session.scalars(
-            select(Run).where(Run.id.in_([pairing.run_id for pairing in pairings]))
+        still_waiting = select(Run).where(
+            Run.id.in_([pairing.run_id for pairing in pairings]), Run.state == State.QUEUED
         )
+        found = await transaction.session.scalars(still_waiting.order_by(Run.id).with_for_update())
         runs = {run.id: run for run in found}
         for pairing in pairings:
-            run, device = runs[pairing.run_id], devices[pairing.device_id]
+            run, device = runs.get(pairing.run_id), devices[pairing.device_id]
+            if run is None:
+                continue
             attempt = _new_attempt(run, device, now, lease_seconds=self.settings.lease_seconds)
             transaction.session.add(attempt)
             run.attempt_count, run.attempt_id = attempt.number, attempt.id
@@ -107,6 +110,7 @@ class Dispatcher:
                 detail={"device_id": device.id},
             )
             transaction.wake(device_topic(device.id))
+        return len(runs)
 
     async def _is_something_due(self) -> bool:
         async with self.database.read() as session:

@@ -9,11 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.bots.inputs import check_inputs
+from controlroom.bots.lookup import manifest_of
 from controlroom.bots.manifest import Manifest, RetryPolicy
 from controlroom.bots.models import Bot, BotVersion
 from controlroom.devices.models import Device, DeviceMode, DevicePool
 from controlroom.foundation.database import Transaction
-from controlroom.foundation.errors import FieldError
+from controlroom.foundation.errors import FieldError, Invalid
 from controlroom.foundation.ids import new_id
 from controlroom.identity.caller import Caller
 from controlroom.runs.errors import IdempotencyKeyReused, UnknownTarget
@@ -35,16 +36,23 @@ async def existing_run(session: AsyncSession, caller: Caller, wanted: RunIn) -> 
             Run.requested_by_id == caller.user_id, Run.idempotency_key == wanted.idempotency_key
         )
     )
-    if found is not None and not _is_same(found, wanted):
+    if found is not None and not await _is_same(session, found, wanted):
         raise IdempotencyKeyReused(
             f"The idempotency key '{wanted.idempotency_key}' came before with another request, for run {found.id}; use a new key."
         )
     return found
 
 
-def _is_same(run: Run, wanted: RunIn) -> bool:
-    same_bot = wanted.bot in (run.bot_id, run.bot_name) and wanted.version in (None, run.version_number)
-    return same_bot and wanted.inputs.items() <= run.inputs.items()
+async def _is_same(session: AsyncSession, run: Run, wanted: RunIn) -> bool:
+    if wanted.bot not in (run.bot_id, run.bot_name) or wanted.version not in (None, run.version_number):
+        return False
+    manifest = manifest_of(await session.get_one(BotVersion, run.version_id))
+    try:
+        is_same_task = manifest.task(wanted.task).name == run.task
+        inputs = await asyncio.to_thread(check_inputs, manifest.inputs_of(wanted.task), wanted.inputs)
+    except Invalid:
+        return False
+    return is_same_task and inputs == run.inputs
 
 
 async def add_run(

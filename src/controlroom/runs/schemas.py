@@ -11,7 +11,7 @@ from controlroom.runs.states import State
 
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 LevelName = Literal["debug", "info", "warning", "error"]
-Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,62}$")]
+Label = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._=:/-]{0,62}$")]
 
 LONGEST_TIMEOUT_SECONDS = 30 * 86_400
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from controlroom.bots.lookup import version_for_run
 from controlroom.foundation.blobs import BlobStore
@@ -36,6 +37,12 @@ class RunService:
     async def request(self, caller: Caller, wanted: RunIn) -> tuple[Run, bool]:
         """Ask for a run; return it and whether it is new, or was made before by the same idempotency key."""
         caller.require(Permission.RUN_REQUEST)
+        try:
+            return await self._request(caller, wanted)
+        except IntegrityError:  # the same key came twice at once; the other request made the run
+            return await self._request(caller, wanted)
+
+    async def _request(self, caller: Caller, wanted: RunIn) -> tuple[Run, bool]:
         async with self._database.write() as transaction:
             found = await existing_run(transaction.session, caller, wanted)
             if found is not None:
@@ -48,7 +55,7 @@ class RunService:
         caller.require(Permission.RUN_REQUEST)
         async with self._database.write() as transaction:
             before = await queries.find_run(transaction.session, run_id)
-            again = RunIn(
+            again = RunIn.model_construct(  # what was taken once is not held to the bounds of new requests
                 bot=before.bot_id,
                 version=before.version_number,
                 task=before.task,

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from controlroom.protocol.messages import DeviceFacts
 from controlroom.protocol.records import LogRecord
 
 LATEST_TIME = 253_402_300_799.0
@@ -52,3 +53,8 @@ def storable_records(records: Sequence[LogRecord]) -> Sequence[LogRecord]:
         msgspec.structs.replace(record, time=storable_number(record.time, largest=LATEST_TIME))
         for record in records
     ]
+
+
+def storable_facts(facts: DeviceFacts) -> DeviceFacts:
+    """Return what a runner says of its machine as a database can keep it."""
+    return msgspec.convert(storable_value(msgspec.to_builtins(facts)), DeviceFacts)

@@ -77,7 +77,6 @@ class Node:
             tasks.create_task(self.dispatcher.run_forever())
             tasks.create_task(self.sweep.run_forever())
             tasks.create_task(self.audit.keep_sealed())
-            tasks.create_task(self.audit.keep_sealed())
             tasks.create_task(sweep_sessions(self.poll_sessions, self.hub, self.settings.sweep_seconds))
 
 
@@ -99,7 +98,6 @@ async def open_node(settings: Settings, clock: Clock) -> AsyncIterator[Node]:
         finally:
             await node.audit.seal_if_possible()
             await node.identity.close()
-            await node.audit.seal_if_possible()
     finally:
         await database.close()
 

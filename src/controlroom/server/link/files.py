@@ -13,6 +13,7 @@ from controlroom.identity.access import PUBLIC, address_of
 from controlroom.protocol import wire
 from controlroom.protocol.join import JoinRequest
 from controlroom.runs.files import AttemptFiles
+from controlroom.runs.storable import storable_facts
 from controlroom.server.link.access import AttemptToken, DeviceCaller
 
 router = APIRouter()
@@ -36,6 +37,7 @@ async def join(request: Request) -> Response:
         wanted = msgspec.json.decode(bytes(body), type=JoinRequest)
     except (msgspec.MsgspecError, ValueError) as error:
         raise Invalid(f"That is not a join request: {error}") from None
+    wanted = msgspec.structs.replace(wanted, facts=storable_facts(wanted.facts))
     reply = await cast("JoinService", request.app.state.joining).join(wanted, address_of(request))
     return Response(msgspec.json.encode(reply), media_type="application/json", status_code=201)
 

@@ -27,12 +27,14 @@ from controlroom.protocol.messages import (
 )
 from controlroom.runs.leases import Leases
 from controlroom.runs.orders import Orders
+from controlroom.runs.storable import storable_facts
 from controlroom.runs.tokens import AttemptTokens
 from controlroom.server.link.connection import Connection
 from controlroom.server.link.intake import ReportIntake, is_sensible
 
 _LEASE_FLUSH_SECONDS = 0.25
 _SILENT_HEARTBEATS = 4
+_MOST_KNOWN_ATTEMPTS = 5_000
 _NOT_COUNTING = "This attempt does not count any more."
 
 log = logger("server.link")
@@ -82,7 +84,7 @@ class LinkHub:
                 f"This server speaks protocol {PROTOCOL_VERSION}, the runner {hello.protocol_version}; upgrade the older."
             )
             return connection
-        row = await self._presence.connected(device.id, connection.id, hello)
+        row = await self._presence.connected(device.id, connection.id, storable_facts(hello.facts))
         before = self._connections.get(device.id)
         if before is not None:
             before.refuse("The device has connected anew.")
@@ -139,7 +141,9 @@ class LinkHub:
 
     def _hear(self, connection: Connection, held: Sequence[HeldAttempt]) -> None:
         self._heard[connection.device_id] = time.monotonic()
-        connection.known_attempts |= {attempt.attempt_id for attempt in held}
+        if len(connection.known_attempts) > _MOST_KNOWN_ATTEMPTS:
+            connection.known_attempts.clear()  # an order that comes again is let be by its runner
+        connection.known_attempts |= {attempt.attempt_id for attempt in held[:_MOST_KNOWN_ATTEMPTS]}
         if held:
             self._to_renew[connection.device_id] = (connection, held)
 

@@ -15,6 +15,7 @@ from controlroom.foundation.outbox import Event
 from controlroom.identity.access import permitted, permitted_websocket
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
+from controlroom.runs.api import LAST_LINE
 from controlroom.runs.log import LogQuery, log_topic
 from controlroom.runs.schemas import LogOut
 from controlroom.runs.service import RunService
@@ -35,7 +36,7 @@ After = Annotated[
     int | None,
     Query(ge=0, le=LAST_POSITION, description="Position to go on from; the present one where absent."),
 ]
-First = Annotated[int, Query(ge=0, le=LAST_POSITION, description="Line to begin with.")]
+First = Annotated[int, Query(ge=0, le=LAST_LINE, description="Line to begin with.")]
 _STREAM_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}}
 }
@@ -87,7 +88,7 @@ async def log_stream(
     """Stream a log as it grows: `lines` with the next line's number as id, and `end` after the last."""
     runs = cast("RunService", request.app.state.runs)
     await runs.attempt(caller, attempt_id)
-    start = _resume(last_event_id, first)
+    start = min(_resume(last_event_id, first), LAST_LINE)
 
     async def messages() -> AsyncIterator[bytes]:
         async for part in _log_parts(request.app.state.bus, runs, caller, attempt_id, start):
