@@ -15,7 +15,7 @@ LONGEST_DAYS = 365
 _CSRF_HEADER = "X-CSRF-Token"
 _LONGEST_LINE = 4096
 
-app = typer.Typer(help=__doc__)
+app = typer.Typer(help=__doc__, subcommand_metavar="", context_settings={"allow_interspersed_args": True})
 
 
 @app.callback(invoke_without_command=True)

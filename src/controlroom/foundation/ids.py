@@ -31,7 +31,7 @@ def new_id(prefix: str) -> str:
 
 def is_id(value: str, prefix: str) -> bool:
     """Say whether a text has the form of an id with this prefix."""
-    return value.startswith(f"{prefix}_") and _ID.match(value) is not None
+    return value.startswith(f"{prefix}_") and _ID.fullmatch(value) is not None
 
 
 def new_secret(prefix: str) -> str:

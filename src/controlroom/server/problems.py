@@ -68,7 +68,9 @@ async def _not_valid(request: Request, error: RequestValidationError) -> Respons
 def _field(item: dict[str, Any]) -> FieldError:
     place: Sequence[str | int] = item["loc"]
     parts = place[1:] if place and place[0] in _VALIDATION_PARTS else place
-    return FieldError("".join(f"/{_escaped(part)}" for part in parts), str(item["msg"]).removeprefix("Value error, "))
+    return FieldError(
+        "".join(f"/{_escaped(part)}" for part in parts), str(item["msg"]).removeprefix("Value error, ")
+    )
 
 
 def _escaped(part: str | int) -> str:

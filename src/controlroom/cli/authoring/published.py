@@ -4,12 +4,14 @@ import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
 from controlroom.cli.authoring.local import JsonOption, PathArgument
-from controlroom.cli.client import UrlOption, connect
+from controlroom.cli.client import Client, UrlOption, connect
 from controlroom.cli.output import err, out, print_json, print_table
+from controlroom.foundation.errors import Conflict, NotFound
 
 PACKAGE_MEDIA_TYPE = "application/zip"
 BotArgument = Annotated[
@@ -124,7 +126,11 @@ def compare(
         for line in change["diff"].splitlines():
             out.print(f"  {line}", markup=False, style=_DIFF_STYLES.get(line[:1]))
     more = "" if found["complete"] else " There are more than are shown."
-    out.print(f"{len(found['changes'])} files differ, {found['same_files']} are the same.{more}")
+    differ, same = len(found["changes"]), found["same_files"]
+    out.print(
+        f"{differ} {'file differs' if differ == 1 else 'files differ'}, "
+        f"{same or 'none'} {'is' if same < 2 else 'are'} the same.{more}"
+    )
 
 
 def rollback(
@@ -172,10 +178,8 @@ def retire(
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
-def _version_before(bot: dict[str, Any], client: Any) -> int:
+def _version_before(bot: dict[str, Any], client: Client) -> int:
     """Return the newest version below the current one that is not retired."""
-    from controlroom.foundation.errors import Conflict
-
     current = bot["current_version"] or bot["latest_version"] + 1
     for version in client.pages(f"/bots/{bot['id']}/versions"):
         if version["number"] < current and version["retired_at"] is None:
@@ -184,8 +188,9 @@ def _version_before(bot: dict[str, Any], client: Any) -> int:
 
 
 def _quoted(bot: str) -> str:
-    from urllib.parse import quote
-
+    """Return a bot's name or id as part of a path; raise `NotFound` for a name that no bot can have."""
+    if "/" in bot:
+        raise NotFound(f"There is no bot '{bot}': a bot's name holds no '/'.")
     return quote(bot, safe="")
 
 
