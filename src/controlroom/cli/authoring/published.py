@@ -68,7 +68,9 @@ def publish(
 
 
 def list_bots(
-    filter_: Annotated[str, typer.Option("--filter", help="Such as 'folder:/finance name:reconcile*'.")] = "",
+    filter_: Annotated[
+        str, typer.Argument(metavar="[FILTER]", help="Words such as 'folder:/finance reconcile'.")
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most bots to list.")] = 200,
     url: UrlOption = None,
     json: JsonOption = False,
