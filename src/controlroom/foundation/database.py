@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-from controlroom.foundation.errors import ControlRoomError, Unavailable
+from controlroom.foundation.errors import ControlRoomError, Invalid, Unavailable
 
 SQLITE_BUSY_SECONDS = 5
 POOL_WAIT_SECONDS = 30
@@ -208,11 +208,25 @@ async def _said_plainly() -> AsyncIterator[None]:
     except PoolTimeout as error:
         raise Unavailable("The database is busy; try again in a moment.", retry_after_seconds=5) from error
     except DBAPIError as error:
+        if _is_of_no_database(error):
+            raise Invalid(
+                "A text holds a NUL character, or a number is too large, for the database to keep."
+            ) from None
         if error.connection_invalidated or _is_passing(error):
             raise Unavailable(
                 "The database is busy or away; try again in a moment.", retry_after_seconds=5
             ) from error
         raise
+
+
+def _is_of_no_database(error: DBAPIError) -> bool:
+    """Say whether PostgreSQL refused a value that SQLite would have kept; what was sent is at fault, not the database."""
+    said = str(error.orig)
+    return (
+        "invalid byte sequence for encoding" in said
+        or "out of int32 range" in said
+        or "out of int64 range" in said
+    )
 
 
 def _is_passing(error: DBAPIError) -> bool:
