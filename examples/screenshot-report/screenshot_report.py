@@ -142,10 +142,15 @@ def enter(page: Page, sign_in: SignIn) -> None:
 
 
 def newest_run(page: Page, sign_in: SignIn) -> str:
-    """Return the address of the first run that Activity lists; the page is there already. Empty where there is none."""
-    links = page.locator(NEWEST_RUN)
-    path = links.first.get_attribute("href") if links.count() else ""
-    return f"{sign_in.url}{path}" if path and path.startswith("/") else ""
+    """Return the address of the first run that Activity lists, this one left out; empty where there is none.
+
+    The page is there already.
+    """
+    for link in page.locator(NEWEST_RUN).all():
+        path = link.get_attribute("href") or ""
+        if path.startswith("/") and path != f"/runs/{bot.run.run_id}":
+            return sign_in.url + path
+    return ""
 
 
 def take(page: Page, title: str, address: str, file: Path, complaints: list[str]) -> Shot:

@@ -21,6 +21,7 @@ _FORM = (
 _BODIES = {
     "/activity": '<a href="/runs/run_01">run_01</a> <a href="/runs/run_00">run_00</a>',
     "/runs/run_01": "<pre>log</pre>",
+    "/runs/run_00": "<pre>log</pre>",
     "/bots": "<p>bots</p>",
     "/devices": "<p>devices</p>",
 }

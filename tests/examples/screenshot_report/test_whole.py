@@ -49,10 +49,15 @@ def test_page_with_an_error_fails_the_run_and_is_in_the_report(
 ) -> None:
     site.broken.add("/bots")
 
-    done = run_example(SCRIPT, inputs={"sign_in_file": sign_in_file(tmp_path, site.url)})
+    done = run_example(
+        SCRIPT,
+        inputs={"sign_in_file": sign_in_file(tmp_path, site.url)},
+        environment={"CONTROLROOM_RUN_ID": "run_01"},
+    )
 
     assert done.returncode == 1
     assert "Bots answered with an error; see the report." in done.stderr
+    assert "/runs/run_00" in site.visited, "its own run is not the one to take"
     assert "<td>500</td>" in (tmp_path / "output" / "report.html").read_text(encoding="utf-8")
 
 

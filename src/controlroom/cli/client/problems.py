@@ -1,5 +1,7 @@
 """Turns what a Control Room answers, or that it does not answer, back into the errors that the commands know."""
 
+import re
+
 import httpx
 import msgspec
 
@@ -36,6 +38,7 @@ _BY_STATUS: dict[int, type[ControlRoomError]] = {
         errors.Unavailable,
     )
 }
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 _GATEWAY_STATUSES = (502, 503, 504)
 
 
@@ -76,7 +79,7 @@ def unreachable(url: str, error: httpx.HTTPError) -> ControlRoomError:
     elif isinstance(error, httpx.TimeoutException):
         reason = "it took too long to answer"
     elif isinstance(error, httpx.ConnectError):
-        reason = str(error).strip().rstrip(".") or "the connection was refused"
+        reason = _ERRNO.sub("", str(error)).strip().rstrip(".") or "the connection was refused"
     elif isinstance(error, httpx.ProxyError):
         reason = f"the proxy does not let it through ({error})"
     else:
