@@ -88,3 +88,41 @@ def test_ctrl_c_lets_the_bot_end_in_its_own_way(author: dict[str, str], tmp_path
     assert "Cancelled" in rest
     assert "Asking the bot to end" in told
     assert process.returncode == 130
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the signals are those of POSIX")
+def test_second_ctrl_c_ends_a_bot_that_does_not_listen(author: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "stubborn.py").write_text(
+        '# /// script\n# requires-python = ">=3.11"\n# ///\n'
+        "import threading\nfrom controlroom import bot\n"
+        "bot.cancelled()\n"
+        'print("waiting", flush=True)\n'
+        "threading.Event().wait(90)\n"
+    )
+    process = subprocess.Popen(
+        [*COMMAND, "run", "stubborn.py"],
+        env=author,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    while "waiting" not in process.stdout.readline():
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert "Asking the bot to end" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    rest, told = process.communicate(timeout=60)
+    assert "at once" in told
+    assert "stopped from the keyboard" in rest
+    assert process.returncode == 130
+
+
+def test_inputs_come_from_a_file_and_single_ones_win(author: dict[str, str], tmp_path: Path) -> None:
+    bot(author, tmp_path, "new", "hello")
+    (tmp_path / "inputs.json").write_text('{"greeted": "Grace", "times": 1}')
+    done = bot(author, tmp_path, "run", "hello", "--inputs", "inputs.json", "-i", "greeted=Ada", "--json")
+    assert json.loads(done.stdout)["outputs"] == {"greeting": "Hello, Ada!"}
+    assert bot(author, tmp_path, "run", "hello", "--inputs", "absent.json").returncode == 2
