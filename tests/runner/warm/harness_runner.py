@@ -9,6 +9,7 @@ import json
 import sys
 from pathlib import Path
 
+from controlroom.foundation.telemetry import configure_logging
 from controlroom.runner.execution import ExecutionServices
 from runner.execution.harness import Lab, cold
 
@@ -31,6 +32,7 @@ time.sleep(1000)
 
 
 async def main() -> None:
+    configure_logging("warning", "text")  # to standard error, so that the JSON line stands alone
     async with ExecutionServices.open(Path(sys.argv[1]), environment_limit_mb=100, warm=True) as services:
         lab = Lab(services, Path(sys.argv[2]))
         trials = [lab.trial(BOT), lab.trial(BOT, launch=cold())]
