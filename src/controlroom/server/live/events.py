@@ -113,11 +113,12 @@ class EventHub:
     async def _behind(self, after: int) -> Sequence[Event] | None:
         if after == self._position:
             return ()
+        if after > self._position:  # from a node that has read further, or from another database
+            async with self._database.read() as session:
+                return () if after <= await outbox.last_position(session) else None
         if self._ring and self._ring[0].position <= after + 1:
             return [event for event in self._ring if event.position > after]
         async with self._database.read() as session:
-            if after > self._position:  # from a node that has read further, or from another database
-                return () if after <= await outbox.last_position(session) else None
             first = await outbox.first_position(session)
             if first == 0 or (first > after + 1 and after > 0):
                 return None
