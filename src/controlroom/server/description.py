@@ -65,7 +65,8 @@ def _errors_as_problems(operation: dict[str, Any]) -> None:
     for status, description in _further_errors(operation).items():
         responses.setdefault(status, {"description": description}).setdefault("content", content)
     for status, response in responses.items():
-        if status == "422" and PROBLEM_MEDIA_TYPE not in response.get("content", {}):
+        is_said_otherwise = "content" in response and status != "422"  # the framework's own form of a 422
+        if int(status) >= 400 and not is_said_otherwise:
             response["content"] = content
 
 

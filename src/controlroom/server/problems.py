@@ -19,6 +19,7 @@ from controlroom.foundation.errors import (
 )
 from controlroom.foundation.http import PROBLEM_MEDIA_TYPE, Problem, field_problems
 from controlroom.foundation.telemetry import logger
+from controlroom.web.security import SECURITY_HEADERS
 
 log = logger("server.problems")
 
@@ -102,7 +103,10 @@ async def _not_text(request: Request, error: UnicodeError) -> Response:
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
     log.error("request.broke", exc_info=error)
-    return problem_response(
-        request,
-        ControlRoomError("The server made a mistake; it is in the server's log under this request's id."),
+    problem = ControlRoomError(
+        "The server made a mistake; it is in the server's log under this request's id."
     )
+    answer = problem_response(request, problem)
+    answer.headers.update(SECURITY_HEADERS)  # crashes are answered outside the part that sets these
+    answer.headers["X-Request-Id"] = str(getattr(request.state, "request_id", ""))
+    return answer
