@@ -21,8 +21,7 @@ from controlroom.foundation.database import Database
 from controlroom.foundation.ids import new_id
 from controlroom.foundation.settings import Settings
 from controlroom.identity.service import local_caller
-from controlroom.protocol import PROTOCOL_VERSION
-from controlroom.protocol.messages import DeviceFacts, FromServer, Hello, Report, ReportBody, Started
+from controlroom.protocol.messages import DeviceFacts, FromServer, Report, ReportBody, Started
 from controlroom.runs.dispatch import Dispatcher
 from controlroom.runs.files import AttemptFiles
 from controlroom.runs.leases import Leases
@@ -78,8 +77,7 @@ class Room:
                     facts={}, joined_at=now, updated_at=now, revision=1,
                 )
             )  # fmt: skip
-        hello = Hello(PROTOCOL_VERSION, FACTS, slots, (), ())
-        await self.presence.connected(device_id, new_id("con"), hello)
+        await self.presence.connected(device_id, new_id("con"), FACTS)
         return device_id
 
     async def limit(self, most_at_once: int) -> None:

@@ -13,10 +13,12 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
 from controlroom.foundation.errors import FieldError, Invalid
+from controlroom.network.catalogue import default_port
 
 ENVIRONMENT_PREFIX = "CONTROLROOM_"
 SETTINGS_FILE_VARIABLE = "CONTROLROOM_SETTINGS_FILE"
@@ -38,7 +40,10 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="Address that the web server listens on.")
     port: int = Field(
-        8080, ge=0, le=65_535, description="Port that the web server listens on; 0 takes a free one."
+        default_port("control-room-web"),
+        ge=0,
+        le=65_535,
+        description="Port that the web server listens on; 0 takes a free one.",
     )
     public_url: str = Field(
         "",
@@ -131,7 +136,9 @@ def load_settings(**overrides: object) -> Settings:
             f"{ENVIRONMENT_PREFIX}{field.pointer[1:].upper()}: {field.message}" for field in fields
         )
         raise Invalid(f"Settings that cannot stand: {named}", fields=fields) from None
-    except ValueError as error:
+    except SettingsError as error:
+        raise Invalid(f"A setting cannot be read: {error}; lists are given as JSON.") from None
+    except (ValueError, OSError) as error:
         raise Invalid(f"The settings file {settings_file()} cannot be read: {error}") from None
 
 
