@@ -6,8 +6,8 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -111,18 +111,18 @@ def run(
     from controlroom.runner.identity import default_state_folder
 
     configure_logging("warning", "text")
-    keyboard = _Keyboard()
-    trial = asyncio.run(
-        try_bot(
-            path,
-            given=_giver(input_ or [], inputs),
-            output=output,
-            state=state or default_state_folder(),
-            console=TrialConsole(err if json else out),
-            task=task,
-            on_start=keyboard.listen,
+    with _Keyboard() as keyboard:
+        trial = asyncio.run(
+            try_bot(
+                path,
+                given=_giver(input_ or [], inputs),
+                output=output,
+                state=state or default_state_folder(),
+                console=TrialConsole(err if json else out),
+                task=task,
+                on_start=keyboard.listen,
+            )
         )
-    )
     if json:
         print_json(_trial_facts(trial, output))
     elif trial.artifacts:
@@ -138,7 +138,17 @@ class _Keyboard:
 
     def __init__(self) -> None:
         self.was_used = False
+        self._before: dict[int, Any] = {}
         self._pending: set[asyncio.Task[None]] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def listen(self, attempt: "Attempt") -> None:
         """Send what the keyboard says to an attempt from now on. Called inside the running loop."""
@@ -147,8 +157,8 @@ class _Keyboard:
         def on_signal(_number: int, _frame: FrameType | None) -> None:
             loop.call_soon_threadsafe(self._interrupt, attempt)
 
-        signal.signal(signal.SIGINT, on_signal)
-        signal.signal(signal.SIGTERM, on_signal)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, on_signal)
 
     def _interrupt(self, attempt: "Attempt") -> None:
         said = (
