@@ -87,7 +87,7 @@ class Room:
 
     async def ask(self, **wanted: object) -> Run:
         """Ask for a run of the bot."""
-        run, _ = await self.runs.request(CALLER, RunIn(bot="orders", **wanted))  # type: ignore[arg-type]  # checked by pydantic
+        run, _ = await self.runs.request(CALLER, RunIn(bot="orders", **wanted))
         return run
 
     async def start(self, **wanted: object) -> Attempt:

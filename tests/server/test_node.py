@@ -53,7 +53,7 @@ def test_the_key_is_made_once_and_kept_to_its_owner(tmp_path: Path) -> None:
     assert server_key(settings) == server_key(settings)
     assert (tmp_path / "data" / "secret.key").stat().st_mode & 0o077 == 0
     with pytest.raises(Invalid, match="32 characters"):
-        server_key(Settings(secret_key="short"))  # type: ignore[arg-type]  # pydantic wraps it
+        server_key(Settings(secret_key="short"))
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="cannot be used"):
         server_key(Settings(data_folder=tmp_path / "file"))
