@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy.exc import IntegrityError
 
 from controlroom.foundation import errors
 from controlroom.foundation.database import Database
@@ -31,6 +32,8 @@ async def app(tmp_path: Path) -> AsyncIterator[FastAPI]:
     async def fails(name: str) -> None:
         if name == "unforeseen":
             raise RuntimeError("the hidden reason")
+        if name == "met":
+            raise IntegrityError("INSERT", {}, Exception("the hidden reason"))
         kind = next(kind for kind in KINDS if kind.__name__ == name)
         raise kind("What happened.", fields=(FieldError("/a", "is wrong"),), retry_after_seconds=7)
 
@@ -62,6 +65,12 @@ async def test_each_kind_of_error_is_a_problem_with_its_requests_id(client: http
             "request_id": "my-request-1",
             "errors": [{"pointer": "/a", "message": "is wrong"}],
         }
+
+
+async def test_two_that_meet_in_the_database_are_a_conflict(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/fails/met")
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert "hidden reason" not in answer.text
 
 
 async def test_an_unforeseen_error_says_nothing_of_itself(client: httpx.AsyncClient) -> None:

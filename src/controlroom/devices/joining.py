@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.audit import service as audit
@@ -16,12 +17,14 @@ from controlroom.devices.schemas import LABEL, MOST_SLOTS, JoinTokenIn
 from controlroom.foundation import outbox
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
+from controlroom.foundation.errors import Conflict
 from controlroom.foundation.ids import new_id, new_secret
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.protocol.join import JoinReply, JoinRequest
 
 _MOST_LISTED = 500
+_JOIN_TRIES = 10
 _MOST_LABELS = 50
 
 
@@ -82,7 +85,18 @@ class JoinService:
             return token
 
     async def join(self, wanted: JoinRequest, address: str) -> JoinReply:
-        """Exchange a token for a device and its key; raise `JoinTokenRefused` where the token does not count."""
+        """Exchange a token for a device and its key; raise `JoinTokenRefused` where the token does not count.
+
+        Machines made from one image join under one name at the same moment; each gets a name of its own.
+        """
+        for _ in range(_JOIN_TRIES):
+            try:
+                return await self._join(wanted, address)
+            except IntegrityError:  # another took the free name meanwhile
+                continue
+        raise Conflict(f"Too many devices join as '{wanted.name}' at once; try again.")
+
+    async def _join(self, wanted: JoinRequest, address: str) -> JoinReply:
         now, key = self._clock.now(), new_secret("crr")
         async with self._database.write() as transaction:
             session = transaction.session

@@ -7,9 +7,11 @@ from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import IntegrityError
 from starlette.exceptions import HTTPException
 
 from controlroom.foundation.errors import (
+    Conflict,
     ControlRoomError,
     FieldError,
     Forbidden,
@@ -32,6 +34,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _not_valid)  # type: ignore[arg-type]  # as above
     app.add_exception_handler(HTTPException, _of_framework)  # type: ignore[arg-type]  # as above
     app.add_exception_handler(UnicodeError, _not_text)  # type: ignore[arg-type]  # as above
+    app.add_exception_handler(IntegrityError, _met_another)  # type: ignore[arg-type]  # as above
     app.add_exception_handler(Exception, _unforeseen)
 
 
@@ -98,6 +101,15 @@ async def _of_framework(request: Request, error: HTTPException) -> Response:
 async def _not_text(request: Request, error: UnicodeError) -> Response:
     return problem_response(
         request, Invalid("A text in the request is not valid Unicode; it holds half a surrogate pair.")
+    )
+
+
+async def _met_another(request: Request, error: IntegrityError) -> Response:
+    """Two requests that passed their checks met in the database, which let one of them through."""
+    log.warning("request.met_another", exc_info=error)
+    return problem_response(
+        request,
+        Conflict("Someone else made the same, or removed what this needs, at this moment; try again."),
     )
 
 
