@@ -23,6 +23,7 @@ def main() -> None:
     with control_room(slots=1) as room:
         time.sleep(5)
         figures = {
+            "seconds from start to first answer": round(room.start_seconds, 2),
             "server MB, idle": round(room.memory_mb(room.server)),
             "runner MB, idle": round(room.memory_mb(room.runners[0])),
         }

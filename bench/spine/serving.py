@@ -31,6 +31,8 @@ class ControlRoom:
     server: subprocess.Popen[bytes]
     runners: list[subprocess.Popen[bytes]] = field(default_factory=list)
     key: str = ""
+    start_seconds: float = 0.0
+    """From the start of the server's process to its first answer."""
 
     def publish(self, source: str, name: str) -> str:
         """Publish a single script and return the bot's id."""
@@ -92,6 +94,7 @@ def control_room(
             _set_up(folder / "data", runners, variables.get("CONTROLROOM_DATABASE_URL", ""))
         )
         url = f"http://127.0.0.1:{port}"
+        begun = time.monotonic()
         server = _start(stack, ["server", "start"], variables, folder / "server.log")
         client = stack.enter_context(
             httpx.Client(
@@ -99,7 +102,8 @@ def control_room(
             )
         )
         _wait_until_ready(client, server)
-        room = ControlRoom(url, folder, client, server, key=key)
+        start_seconds = time.monotonic() - begun
+        room = ControlRoom(url, folder, client, server, key=key, start_seconds=start_seconds)
         for number, token in enumerate(tokens):
             state = folder / f"runner-{number}"
             joining = {**variables, "CONTROLROOM_JOIN_TOKEN": token}
