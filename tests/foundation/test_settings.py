@@ -75,4 +75,4 @@ def test_a_database_of_another_kind_is_refused_without_its_password() -> None:
 
 
 def test_the_secret_key_is_not_shown() -> None:
-    assert "hidden-word" not in repr(Settings(secret_key="hidden-word"))  # type: ignore[arg-type]  # pydantic wraps it
+    assert "hidden-word" not in repr(Settings(secret_key="hidden-word"))

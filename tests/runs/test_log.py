@@ -1,5 +1,7 @@
 """An attempt's log: kept in stretches, read by line, by level and by what it says."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -112,8 +114,8 @@ async def test_a_reader_past_the_end_gets_nothing_and_waits(database: Database) 
 async def test_whoever_follows_is_woken_with_the_commit(database: Database) -> None:
     woken: list[str] = []
 
-    async def wake(topics: object) -> None:
-        woken.extend(topics)  # type: ignore[call-overload]  # a sequence of topics
+    async def wake(topics: Sequence[str]) -> None:
+        woken.extend(topics)
 
     database.wake_with(wake)
     await fill(database, attempt_of(), [[record(0)]], late=True)

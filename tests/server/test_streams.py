@@ -19,7 +19,7 @@ from controlroom.foundation import outbox
 from controlroom.foundation.ids import new_id
 from controlroom.foundation.settings import Settings
 from controlroom.identity.service import local_caller
-from controlroom.protocol.messages import DeviceFacts, Ended, Log, Outcome, Report, Started
+from controlroom.protocol.messages import DeviceFacts, Ended, Log, Outcome, Report, ReportBody, Started
 from controlroom.protocol.records import Level, LogRecord, Stream
 from controlroom.runs.models import Attempt
 from controlroom.runs.reports import Delivery, ReportApplier
@@ -70,7 +70,11 @@ class Served:
         assert attempt_id is not None
         tokens = AttemptTokens(server_key(node.settings))
         lines = [LogRecord(1.0, Stream.STDOUT, Level.INFO, f"line {number}") for number in range(LINES)]
-        bodies = [Started(1.0, True, "e", 1), Log(tuple(lines)), Ended(1.0, Outcome.SUCCEEDED, 0)]
+        bodies: list[ReportBody] = [
+            Started(1.0, True, "e", 1),
+            Log(tuple(lines)),
+            Ended(1.0, Outcome.SUCCEEDED, 0),
+        ]
         token = tokens.token_for(attempt_id)
         reports = [Report(attempt_id, token, number, body) for number, body in enumerate(bodies, start=1)]
         await ReportApplier(node.database, node.clock, tokens, Random(1)).apply(
