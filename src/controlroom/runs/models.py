@@ -151,7 +151,7 @@ class Artifact(Base):
 
 
 class UploadedBlob(Base):
-    """A blob that a runner uploaded for an attempt and has not yet named in a report; unnamed ones are swept."""
+    """A blob that a runner uploaded for an attempt and that one of its reports may then name as an artifact."""
 
     __tablename__ = "uploaded_blobs"
 
