@@ -20,6 +20,9 @@ EXIT_INTERRUPTED = 130
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_PIPE_COLUMNS = 2_000
+"""A pipe has no width: nothing is cut for a program that reads it."""
+
 
 def print_json(value: object) -> None:
     """Print one JSON document, indented, in the order it was given."""
@@ -32,7 +35,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(Text("" if value is None else str(value)) for value in row))
-    out.print(table)
+    console = out if out.is_terminal else Console(file=out.file, width=_PIPE_COLUMNS, highlight=False)
+    console.print(table)
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

@@ -35,7 +35,7 @@ _LARGEST_INPUTS_FILE = 1024 * 1024
 
 
 def new(
-    folder: Annotated[Path, typer.Argument(metavar="NAME", help="The new bot's name, and its folder.")],
+    name: Annotated[Path, typer.Argument(help="The new bot's name, and its folder.")],
     format_: Annotated[
         str, typer.Option("--format", help="What it is made of: pep723, pyproject, requirements or robot.")
     ] = "pep723",
@@ -44,13 +44,13 @@ def new(
     """Begin a bot in a new folder, with inputs, an output and a log line to change."""
     from controlroom.creator.scaffold import begin_bot
 
-    names = begin_bot(folder, format_)
+    files = begin_bot(name, format_)
     if json:
-        print_json({"folder": str(folder), "files": names})
+        print_json({"folder": str(name), "files": files})
         return
-    for name in names:
-        out.print(f"{folder / name}", markup=False)
-    out.print(f"Try it with 'controlroom bot run {folder}'.", markup=False)
+    for file in files:
+        out.print(f"{name / file}", markup=False)
+    out.print(f"Try it with 'controlroom bot run {name}'.", markup=False)
 
 
 def check(path: PathArgument, json: JsonOption = False) -> None:

@@ -68,7 +68,7 @@ def publish(
 
 
 def list_bots(
-    filter_: Annotated[
+    filter: Annotated[
         str, typer.Argument(metavar="[FILTER]", help="Words such as 'folder:/finance reconcile'.")
     ] = "",
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="Most bots to list.")] = 200,
@@ -77,7 +77,7 @@ def list_bots(
 ) -> None:
     """List the bots of a Control Room."""
     with connect(url) as client:
-        bots = list(client.pages("/bots", filter=filter_, limit=limit))
+        bots = list(client.pages("/bots", filter=filter, limit=limit))
     if json:
         print_json(bots)
         return
