@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from controlroom.creator.scaffold import begin_bot
+
 COMMAND = [sys.executable, "-m", "controlroom.cli", "bot"]
 
 
@@ -35,7 +37,7 @@ def test_new_check_run_as_an_author_does(author: dict[str, str], tmp_path: Path)
 def test_inputs_that_do_not_fit_are_told_by_name_before_anything_starts(
     author: dict[str, str], tmp_path: Path
 ) -> None:
-    bot(author, tmp_path, "new", "hello")
+    begin_bot(tmp_path / "hello")
     done = bot(author, tmp_path, "run", "hello", "--input", "times=many")
     assert done.returncode == 2
     assert "times" in done.stderr
@@ -121,8 +123,7 @@ def test_second_ctrl_c_ends_a_bot_that_does_not_listen(author: dict[str, str], t
 
 
 def test_inputs_come_from_a_file_and_single_ones_win(author: dict[str, str], tmp_path: Path) -> None:
-    bot(author, tmp_path, "new", "hello")
+    begin_bot(tmp_path / "hello")
     (tmp_path / "inputs.json").write_text('{"greeted": "Grace", "times": 1}')
     done = bot(author, tmp_path, "run", "hello", "--inputs", "inputs.json", "-i", "greeted=Ada", "--json")
     assert json.loads(done.stdout)["outputs"] == {"greeting": "Hello, Ada!"}
-    assert bot(author, tmp_path, "run", "hello", "--inputs", "absent.json").returncode == 2

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from controlroom.cli import output
 from controlroom.cli.main import main
 from serving import RunningServer, running_server
 
@@ -26,7 +25,6 @@ _FENCE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _TITLE = re.compile(r'title="([^"]*)"')
-_COLUMNS = 160
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,6 @@ def terminal(
     monkeypatch.setenv("CONTROLROOM_API_KEY", control_room.keys["administrator"])
     monkeypatch.setenv("CONTROLROOM_PROFILE", str(tmp_path / "profile.json"))
     monkeypatch.setenv("CONTROLROOM_RUNNER_STATE", str(control_room.folder / "author"))
-    monkeypatch.setattr(output.out, "width", _COLUMNS)
 
     def run(words: Sequence[str]) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["controlroom", *words])
