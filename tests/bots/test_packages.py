@@ -93,6 +93,55 @@ def test_exclude_and_controlroomignore_count_besides(tmp_path: Path) -> None:
     assert list(source_files(tmp_path).names()) == [".controlroomignore", "controlroom.toml", "main.py"]
 
 
+SCRIPT_BLOCK = (
+    "# /// script\n# dependencies = []\n# [tool.controlroom]\n# exclude = ['tests/', '*.psd']\n# ///\n"
+)
+LEFT_OUT = {"tests/t.py": "", "logo.psd": "x", "deep/tests/u.py": ""}
+
+
+@pytest.mark.parametrize(
+    "declaring",
+    [
+        {"controlroom.toml": "exclude = ['tests/', '*.psd']\n", "main.py": ""},
+        {"pyproject.toml": "[tool.controlroom]\nexclude = ['tests/', '*.psd']\n", "main.py": ""},
+        {"pyproject.toml": "[project]\nname='a'\n[tool.controlroom]\nexclude=['tests/','*.psd']\n", "main.py": ""},
+        {"bot.py": SCRIPT_BLOCK, "other.py": ""},
+        {"pyproject.toml": "[tool.ruff]\nline-length = 9\n", "bot.py": SCRIPT_BLOCK},
+    ],
+    ids=["controlroom.toml", "pyproject", "project", "script", "script beside a tool's settings"],
+)  # fmt: skip
+def test_exclude_counts_wherever_it_is_declared(tmp_path: Path, declaring: dict[str, str]) -> None:
+    folder_of(tmp_path, {**declaring, **LEFT_OUT})
+    assert list(source_files(tmp_path).names()) == sorted(declaring)
+
+
+def test_a_later_rule_takes_an_earlier_one_back(tmp_path: Path) -> None:
+    folder_of(
+        tmp_path,
+        {".gitignore": "*.psd\n", "controlroom.toml": "exclude = ['!logo.psd', '*.md']\n",
+         ".controlroomignore": "!R.md\n", "main.py": "", "a.psd": "", "logo.psd": "", "R.md": "", "S.md": ""},
+    )  # fmt: skip
+    assert {"logo.psd", "R.md"} < set(source_files(tmp_path).names())
+    assert not {"a.psd", "S.md"} & set(source_files(tmp_path).names())
+
+
+def test_a_script_that_is_left_out_declares_nothing(tmp_path: Path) -> None:
+    folder_of(
+        tmp_path,
+        {".gitignore": "tool.py\n", "tool.py": SCRIPT_BLOCK, "bot.py": SCRIPT_BLOCK.replace("'tests/', ", ""),
+         **LEFT_OUT},
+    )  # fmt: skip
+    assert list(source_files(tmp_path).names()) == [".gitignore", "bot.py", "deep/tests/u.py", "tests/t.py"]
+
+
+def test_an_exclude_that_is_no_list_names_its_place(tmp_path: Path) -> None:
+    folder_of(tmp_path, {"pyproject.toml": "[tool.controlroom]\nexclude = 'tests'\n", "main.py": ""})
+    with pytest.raises(
+        DeclarationInvalid, match=r"pyproject\.toml: tool\.controlroom\.exclude: must be a list"
+    ):
+        source_files(tmp_path)
+
+
 def test_a_missing_ignore_file_is_said(tmp_path: Path) -> None:
     folder_of(tmp_path, {"robot.yaml": "tasks: {a: {shell: x}}\nignoreFiles: [gone.txt]\n"})
     with pytest.raises(DeclarationInvalid, match=r"robot\.yaml: ignoreFiles: names 'gone\.txt'"):

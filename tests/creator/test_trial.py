@@ -154,3 +154,16 @@ async def test_what_cannot_run_is_refused_before_anything_starts(script: Path, s
         await tried(script, state, {"amount": 1}, task="other")
     with pytest.raises(InputsInvalid, match="amount"):
         await tried(script, state, {"amount": "much"})
+
+
+async def test_what_is_left_out_of_the_package_is_not_there_in_a_trial(tmp_path: Path, state: Path) -> None:
+    folder = tmp_path / "bot"
+    (folder / "drafts").mkdir(parents=True)
+    (folder / "drafts" / "old.txt").write_text("old")
+    (folder / "main.py").write_text(
+        f'{HEAD}# [tool.controlroom]\n# exclude = ["drafts/"]\n# ///\n'
+        "import os\nfrom controlroom import bot\n"
+        'bot.output("files", sorted(os.listdir(os.path.dirname(__file__))))\n'
+    )
+    trial, _ = await tried(folder, state)
+    assert trial.outputs == {"files": ["main.py"]}

@@ -1,7 +1,6 @@
 """Packs a folder or a script into a package: the same content makes the same bytes, so that it is the same version.
 
-What is left out: folders of tools (`ALWAYS_LEFT_OUT`), what the author's ``.controlroomignore`` and ``exclude`` name,
-and what the package's own format says; where that says nothing, what the top ``.gitignore`` names.
+What is left out: folders of tools (`ALWAYS_LEFT_OUT`), and what the rules of `exclusions` name.
 """
 
 import hashlib
@@ -16,13 +15,10 @@ from typing import IO
 from pathspec import GitIgnoreSpec
 
 from controlroom.bots.archive import PackageFacts, PackageLimits
-from controlroom.bots.declaration import FILE as DECLARATION_FILE
-from controlroom.bots.documents import read_toml
 from controlroom.bots.errors import NotAZip, PackageRefused, PackageTooBig, UnsafeEntry
-from controlroom.bots.files import CHUNK_BYTES, FolderFiles, PackageFiles, read_text
-from controlroom.bots.formats import formats
+from controlroom.bots.exclusions import exclusion_rules
+from controlroom.bots.files import CHUNK_BYTES, FolderFiles, PackageFiles
 from controlroom.bots.names import check_path
-from controlroom.bots.table import Table
 
 ALWAYS_LEFT_OUT = frozenset(
     {
@@ -30,8 +26,6 @@ ALWAYS_LEFT_OUT = frozenset(
         ".pytest_cache", ".ruff_cache", ".tox", ".idea", ".vscode", ".DS_Store",
     }
 )  # fmt: skip
-IGNORE_FILE = ".controlroomignore"
-GIT_IGNORE_FILE = ".gitignore"
 _EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can hold; every entry has it, so that only content counts."""
 _FILE_MODE, _PROGRAM_MODE = 0o644, 0o755
@@ -58,7 +52,7 @@ def source_files(source: Path, limits: PackageLimits | None = None) -> FolderFil
         return FolderFiles(source.parent, [source.name], source.stem)
     if not source.is_dir():
         raise PackageRefused(f"There is no folder or file '{source}'.")
-    rules = _rules(_top(source))
+    rules = exclusion_rules(_top(source))
     names: list[str] = []
     for name in _walk(source, rules):
         check_path(name)
@@ -72,23 +66,6 @@ def _top(source: Path) -> FolderFiles:
     """Return the files at the top, where all that says what to leave out stands, and ignore files a folder deeper."""
     paths = (*source.iterdir(), *source.glob("*/*ignore*"))
     return FolderFiles(source, [path.relative_to(source).as_posix() for path in paths if path.is_file()])
-
-
-def _rules(top: PackageFiles) -> GitIgnoreSpec:
-    lines: list[str] = []
-    said = next((told for known in formats() if (told := known.exclusions(top)) is not None), None)
-    if said is not None:
-        lines += said
-    elif top.is_file(GIT_IGNORE_FILE):
-        lines += read_text(top, GIT_IGNORE_FILE).split("\n")
-    if top.is_file(DECLARATION_FILE):
-        lines += Table(DECLARATION_FILE, "", read_toml(top, DECLARATION_FILE)).texts("exclude")
-    if top.is_file(IGNORE_FILE):
-        lines += read_text(top, IGNORE_FILE).split("\n")
-    try:
-        return GitIgnoreSpec.from_lines(lines)
-    except ValueError as error:
-        raise PackageRefused(f"What to leave out cannot be understood: {error}.") from None
 
 
 def _walk(source: Path, rules: GitIgnoreSpec) -> Iterator[str]:

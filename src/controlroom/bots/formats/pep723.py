@@ -75,10 +75,9 @@ class ScriptFormat:
 
     def read(self, files: PackageFiles) -> Manifest | None:
         """Return the script's manifest, None where no script at the top holds a block."""
-        scripts = {name: block for name in files.names() if (block := _script_block(files, name)) is not None}
-        if not scripts:
+        documents = _documents(files)
+        if not documents:
             return None
-        documents = {name: parse_toml(block.content, name) for name, block in scripts.items()}
         script = _the_script(documents)
         document = documents[script]
         Table(script, "", document).refuse_unknown(_KEYS)
@@ -93,6 +92,21 @@ class ScriptFormat:
     def exclusions(self, files: PackageFiles) -> Sequence[str] | None:
         """Let ``.gitignore`` count."""
         return None
+
+
+def script_declaration(files: PackageFiles) -> Table | None:
+    """Return ``[tool.controlroom]`` of the script that is the bot, None where there is no such script or table."""
+    documents = _documents(files)
+    if not documents:
+        return None
+    script = _the_script(documents)
+    return section(script, documents[script], "tool", "controlroom")
+
+
+def _documents(files: PackageFiles) -> dict[str, dict[str, Any]]:
+    """Return the metadata of each script at the top that holds a block."""
+    blocks_of = {name: block for name in files.names() if (block := _script_block(files, name)) is not None}
+    return {name: parse_toml(block.content, name) for name, block in blocks_of.items()}
 
 
 def _the_script(documents: Mapping[str, Mapping[str, Any]]) -> str:
