@@ -64,15 +64,22 @@ def build_app(arguments: list[str]) -> typer.Typer:
 
 
 def group_names() -> list[str]:
-    """Name the groups: the modules of this package that hold one."""
-    return sorted(
-        path.stem.replace("_", "-") for path in _FOLDER.glob("*.py") if path.stem not in _NOT_GROUPS
-    )
+    """Name the groups: the modules and packages of this package that hold one."""
+    modules = {path.stem for path in _FOLDER.glob("*.py")} - _NOT_GROUPS
+    packages = {path.parent.name for path in _FOLDER.glob("*/__init__.py") if _exports_app(path)}
+    return sorted(name.replace("_", "-") for name in modules | packages)
+
+
+def _exports_app(package: Path) -> bool:
+    """Say whether a package is a group; the others are parts of groups that are modules."""
+    return '__all__ = ["app"' in package.read_text(encoding="utf-8")
 
 
 def _known_by_name(group: str) -> typer.Typer:
-    source = (_FOLDER / f"{group.replace('-', '_')}.py").read_text(encoding="utf-8")
-    first_line = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+    name = group.replace("-", "_")
+    module = _FOLDER / f"{name}.py"
+    source = module if module.exists() else _FOLDER / name / "__init__.py"
+    first_line = (ast.get_docstring(ast.parse(source.read_text(encoding="utf-8"))) or "").partition("\n")[0]
     stub = typer.Typer(help=first_line)
     stub.callback()(lambda: None)
     return stub

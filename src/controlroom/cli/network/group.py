@@ -1,0 +1,93 @@
+"""What the commands of `controlroom network` share: the group itself, its options, exit codes and tables."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from controlroom.network.errors import NetworkError
+from controlroom.network.policy import Policy, derive_policy
+from controlroom.network.projection import Projection, Projector, Scope
+from controlroom.network.reports.tables import PortTable, write_tables
+from controlroom.network.site import read_site
+
+FINDINGS = 1
+BAD_INPUT = 2
+
+app = typer.Typer(
+    name="network",
+    help="Required ports, firewall rules and their proof, from one declared site.",
+    no_args_is_help=True,
+    epilog="Exit codes: 0 all is well, 1 there are findings, 2 the input cannot be read or cannot stand.",
+)
+
+SiteOption = Annotated[Path, typer.Option("--site", help="The site file.")]
+HostOption = Annotated[str, typer.Option("--host", help="One host of the site.")]
+BorderOption = Annotated[
+    str, typer.Option("--border", help="The border between all zones (all), or between two: front:nodes.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for scripts.")]
+
+
+@contextmanager
+def errors_as_exit_codes() -> Iterator[None]:
+    """Turn what the network room refuses into one sentence on standard error and exit code 2."""
+    try:
+        yield
+    except NetworkError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from None
+    except (OSError, UnicodeDecodeError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(BAD_INPUT) from None
+
+
+def read_policy(site: Path) -> Policy:
+    """Return the policy of a site file; its notes go to standard error."""
+    policy = derive_policy(read_site(site))
+    for note in policy.notes:
+        typer.echo(f"note: {note}", err=True)
+    return policy
+
+
+def projections(policy: Policy, host: str, border: str, scopes: frozenset[Scope]) -> Iterator[Projection]:
+    """Yield the host or border that was asked for, or every host; raise `NetworkError` where it cannot be."""
+    projector = Projector(policy)
+    if host and border:
+        raise NetworkError("give --host or --border, not both")
+    if border:
+        if Scope.BORDER not in scopes:
+            raise NetworkError("this target stands on hosts only; give --host")
+        first, _, second = border.partition(":")
+        yield projector.border() if border == "all" else projector.border(first, second)
+        return
+    if Scope.HOST not in scopes:
+        raise NetworkError("this target stands on borders only; give --border all or --border ZONE:ZONE")
+    for name in [host] if host else [one.name for one in policy.site.hosts]:
+        yield projector.host(name)
+
+
+def show(tables: list[PortTable], output: str) -> None:
+    """Print tables on the terminal, or write them in another format."""
+    if output != "terminal":
+        sys.stdout.write(write_tables(tables, output))
+        return
+    console = Console()
+    for table in tables:
+        shown = Table(title=table.title, title_justify="left")
+        for column in table.columns:
+            shown.add_column(column, overflow="fold", no_wrap=column in {"Ports", "Protocol", "Family"})
+        for row in table.rows:
+            shown.add_row(*row)
+        console.print(shown, markup=False)
+
+
+def one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse a value that an option does not have."""
+    if value not in choices:
+        raise NetworkError(f"{option} {value!r} is not one of {', '.join(choices)}")
