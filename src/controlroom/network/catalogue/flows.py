@@ -225,6 +225,7 @@ _GROUND = (
     _flow("management-ssh", C.ADMINISTRATOR, "ssh", "Administrators manage Linux hosts"),
     _flow("management-rdp", C.ADMINISTRATOR, "remote-desktop", "Administrators manage Windows hosts"),
     _flow("telemetry", C.CONTROL_ROOM, "telemetry", "Traces and metrics are handed to a collector"),
+    _flow("audit-syslog", C.CONTROL_ROOM, "syslog-tls", "Audit entries are kept elsewhere as well"),
 )
 
 FLOWS = (*_ENTRANCE, *_CLIENTS, *_CLUSTER, *_DATABASES, *_DIRECTORY_FLOWS, *_STORES, *_MAIL, *_GROUND)

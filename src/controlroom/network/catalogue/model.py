@@ -69,6 +69,7 @@ class Component(StrEnum):
     ADMINISTRATOR = "administrator"
     MONITORING = "monitoring"
     TELEMETRY_COLLECTOR = "telemetry-collector"
+    LOG_COLLECTOR = "log-collector"
     HOST = "host"
     LINUX_HOST = "linux-host"
     WINDOWS_HOST = "windows-host"

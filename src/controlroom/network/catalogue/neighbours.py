@@ -193,6 +193,15 @@ _GROUND = (
         "variable OTEL_EXPORTER_OTLP_ENDPOINT",
         choices=_ANY_PORT,
     ),
+    Service(
+        "syslog-tls",
+        Component.LOG_COLLECTOR,
+        TCP,
+        ports(6514),
+        "syslog over TLS (RFC 5425)",
+        "setting CONTROLROOM_AUDIT_SYSLOG_PORT",
+        choices=_ANY_PORT,
+    ),
 )
 
 NEIGHBOUR_SERVICES = (*_DATABASES, *_DIRECTORY, *_STORES, *_MAIL, *_GROUND)
