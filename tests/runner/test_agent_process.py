@@ -29,6 +29,7 @@ import os, pathlib
 artifacts = pathlib.Path(os.environ["CONTROLROOM_ARTIFACTS"])
 for number in range(5):
     print("line", number)
+print(os.environ["CONTROLROOM_URL"])
 (artifacts / "result.txt").write_text("42")
 """
 WAITING = """
@@ -129,7 +130,7 @@ async def test_joining_starting_running_and_stopping(room: ControlRoom, tmp_path
         end = await ended(room, "att_1")
         assert end.outcome is Outcome.SUCCEEDED, end.message
         lines = [record.text for record in room.attempt("att_1").log if record.stream is Stream.STDOUT]
-        assert lines == [f"line {number}" for number in range(5)]
+        assert lines == [*(f"line {number}" for number in range(5)), room.url]
         assert b"42" in room.artifacts.values()
         assert room.hellos[-1].labels == ("excel",)
 

@@ -40,6 +40,11 @@ class RunFacts:
         number = os.environ.get("CONTROLROOM_BOT_VERSION", "0")
         return int(number) if number.isdecimal() else 0
 
+    @property
+    def control_room_url(self) -> str:
+        """The address of the Control Room that asked for the run, as its runner reaches it; empty without one."""
+        return os.environ.get("CONTROLROOM_URL", "") if self.inside_runner else ""
+
     def __repr__(self) -> str:
         if not self.inside_runner:
             return "<no run: outside a Bot Runner>"

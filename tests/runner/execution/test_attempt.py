@@ -191,12 +191,14 @@ async def test_bot_gets_no_variable_of_the_runner_beyond_the_list(
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@proxy:3128")
     monkeypatch.setenv("NO_PROXY", "localhost")
+    monkeypatch.setenv("CONTROLROOM_URL", "https://of-the-author.example")
     source = "import json, os\nprint(json.dumps(dict(os.environ)))\nprint(os.popen('env').read())"
     for launch in (SCRIPT, cold(), command("{python}", "main.py")):
         trial = await lab.run(source, launch=launch)
         assert not any("secret" in line for line in trial.sink.lines())
         variables = json.loads(trial.sink.out[0])
         assert variables["NO_PROXY"] == "localhost"
+        assert "CONTROLROOM_URL" not in variables, "there is no Control Room behind this bot"
         assert len(variables["TMPDIR"]) <= 50 or variables["TMPDIR"] == str(trial.workspace / "temporary")
 
 

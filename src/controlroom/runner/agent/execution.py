@@ -113,11 +113,17 @@ class LocalExecutor:
 
 
 @asynccontextmanager
-async def local_executor(settings: RunnerSettings) -> AsyncIterator[Executor]:
-    """Open what bots need to run: their environments and warm interpreters; all of it ends with the block."""
+async def local_executor(settings: RunnerSettings, control_room_url: str) -> AsyncIterator[Executor]:
+    """Open what bots need to run: their environments and warm interpreters; all of it ends with the block.
+
+    ``control_room_url`` is told to the bots; it holds no secret.
+    """
     from controlroom.runner.execution import ExecutionServices
 
     async with ExecutionServices.open(
-        settings.state, environment_limit_mb=settings.environment_limit_mb, warm=settings.warm
+        settings.state,
+        environment_limit_mb=settings.environment_limit_mb,
+        warm=settings.warm,
+        control_room_url=control_room_url,
     ) as services:
         yield LocalExecutor(services)

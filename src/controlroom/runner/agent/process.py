@@ -25,7 +25,7 @@ def run_agent(identity: Identity, settings: RunnerSettings) -> None:
 
 
 async def _run(identity: Identity, settings: RunnerSettings) -> None:
-    async with local_executor(settings) as executor:
+    async with local_executor(settings, identity.url) as executor:
         agent = Agent(identity, settings, executor)
         stop_on_signals(agent)
         _log.info("runner.started", device=identity.device_name, url=identity.url, slots=settings.slots)

@@ -128,7 +128,14 @@ class AttemptExecution:
             )
             lease = await self._switch.unless_stopped(self._environment(reporter))
             return await self._execute(
-                OrderBook(self._plan, self._workspace, lease, self._services.platform), course
+                OrderBook(
+                    self._plan,
+                    self._workspace,
+                    lease,
+                    self._services.platform,
+                    self._services.control_room_url,
+                ),
+                course,
             )
         except Stopped:
             stop = self._switch.stop or Stop(Outcome.CANCELLED, "")

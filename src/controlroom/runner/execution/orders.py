@@ -22,6 +22,7 @@ class OrderBook:
     workspace: Workspace
     lease: EnvironmentLease
     platform: Platform
+    control_room_url: str = ""
 
     def pre_run(self, command: tuple[str, ...]) -> ProcessOrder:
         """Order one command that comes before the bot."""
@@ -50,7 +51,9 @@ class OrderBook:
         self, command: tuple[str, ...], *, script: dict[str, object] | None, refusal: str, signal_group: bool
     ) -> ProcessOrder:
         plan = self.plan
-        variables = bot_variables(plan, self.workspace, self.platform, self.lease.folder, os.environ)
+        variables = bot_variables(
+            plan, self.workspace, self.platform, self.lease.folder, os.environ, self.control_room_url
+        )
         if script is None:
             # The launcher sees to it elsewhere that lines come as they are written.
             variables.setdefault("PYTHONUNBUFFERED", "1")

@@ -26,10 +26,14 @@ class ExecutionServices:
     platform: Platform
     launcher: Launcher
     environments: EnvironmentStore
+    control_room_url: str = ""
+    """Told to the bots; empty where no Control Room is behind them."""
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, state_folder: Path, *, environment_limit_mb: int, warm: bool) -> AsyncIterator[Self]:
+    async def open(
+        cls, state_folder: Path, *, environment_limit_mb: int, warm: bool, control_room_url: str = ""
+    ) -> AsyncIterator[Self]:
         """Open everything below a folder of the runner's own, which other runners of this machine may share."""
         state_folder = _absolute(state_folder)
         platform = current_platform()
@@ -43,7 +47,7 @@ class ExecutionServices:
             await environments.clean_leftovers()
             warming = asyncio.create_task(launcher.prestart(environments.recent(_PRESTARTED)))
             try:
-                yield cls(platform, launcher, environments)
+                yield cls(platform, launcher, environments, control_room_url)
             finally:
                 warming.cancel()
                 with contextlib.suppress(asyncio.CancelledError):

@@ -11,6 +11,8 @@ from controlroom.runner.platform.contract import Platform
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 _OWN = "CONTROLROOM_"
+URL_VARIABLE = "CONTROLROOM_URL"
+"""The address of the bot's Control Room; with it comes no right to do anything there."""
 MARKER = "CONTROLROOM_WORKSPACE"
 """Carried by every process of a bot that keeps its environment; its value is the attempt's folder."""
 
@@ -24,9 +26,11 @@ def bot_variables(
     platform: Platform,
     environment: Path,
     inherited: Mapping[str, str],
+    control_room_url: str = "",
 ) -> dict[str, str]:
     """Return all variables that the bot's process gets; nothing else of the runner's passes.
 
+    ``control_room_url`` is where the runner itself reaches the Control Room, empty where there is none.
     Values of the plan may hold ``{package}``, ``{artifacts}`` and ``{python}``, which stand for absolute paths.
     ``ROBOT_ROOT`` and ``ROBOT_ARTIFACTS`` are there for bots written for Robocorp.
     """
@@ -61,6 +65,8 @@ def bot_variables(
         variables["PYTHONPATH"] = os.pathsep.join(
             str(workspace.within_package(each)) for each in launch.python_path
         )
+    if control_room_url:
+        variables[URL_VARIABLE] = control_room_url
     return variables | _facts(plan, workspace)
 
 
