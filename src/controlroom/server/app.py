@@ -12,6 +12,7 @@ from controlroom import __version__
 from controlroom.audit import api as audit_api
 from controlroom.bots import api as bots_api
 from controlroom.devices import api as devices_api
+from controlroom.filters import api as filters_api
 from controlroom.foundation.clock import Clock, SystemClock
 from controlroom.foundation.http import Problem
 from controlroom.foundation.settings import Settings
@@ -27,7 +28,7 @@ from controlroom.server.node import open_node
 from controlroom.server.problems import install_problem_handlers
 from controlroom.web.mount import mount_web
 
-_API_ROOMS = (live_api, runs_api, bots_api, devices_api, identity_api, audit_api, health)
+_API_ROOMS = (live_api, runs_api, bots_api, devices_api, filters_api, identity_api, audit_api, health)
 _LINK_ROOMS = (websocket, long_poll, files)
 
 log = logger("server.app")

@@ -13,6 +13,7 @@ from controlroom.bots.service import BotService
 from controlroom.devices.joining import JoinService
 from controlroom.devices.presence import Presence
 from controlroom.devices.service import DeviceService
+from controlroom.filters.service import FilterService
 from controlroom.foundation.blobs import BlobStore
 from controlroom.foundation.bus.memory import MemoryBus
 from controlroom.foundation.cache.memory import MemoryCache
@@ -57,6 +58,7 @@ class Node:
     joining: JoinService
     presence: Presence
     runs: RunService
+    filters: FilterService
     attempt_files: AttemptFiles
     hub: LinkHub
     poll_sessions: PollSessions
@@ -133,6 +135,7 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         joining=JoinService(database, clock),
         presence=presence,
         runs=RunService(database, blobs, clock, settings),
+        filters=FilterService(database, clock),
         attempt_files=AttemptFiles(database, blobs, clock, settings, tokens),
         hub=hub,
         poll_sessions=PollSessions(),

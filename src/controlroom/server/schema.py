@@ -3,12 +3,13 @@
 from controlroom.audit import models as _audit
 from controlroom.bots import models as _bots
 from controlroom.devices import models as _devices
+from controlroom.filters import models as _filters
 from controlroom.foundation import outbox as _outbox
 from controlroom.foundation.database import Base, Database
 from controlroom.identity import models as _identity
 from controlroom.runs import models as _runs
 
-ROOMS = (_audit, _bots, _devices, _identity, _outbox, _runs)
+ROOMS = (_audit, _bots, _devices, _filters, _identity, _outbox, _runs)
 """Modules that declare tables; importing them fills the metadata."""
 
 METADATA = Base.metadata
