@@ -133,7 +133,7 @@ class ApiKeys:
         self._authentication.forget(user_ids=[key.user_id])
 
     def _check(self, caller: Caller, wanted: list[str], expires_at: datetime, now: datetime) -> None:
-        lacking = [name for name in wanted if Permission(name) not in caller.permissions]
+        lacking = sorted(set(wanted) - {right.value for right in caller.permissions})
         problem, pointer = "", "/permissions"
         if not wanted:
             problem = "A key needs at least one right."
