@@ -1,12 +1,13 @@
-"""Tables of the audit log. Entries are only ever added; the seal is one row that is replaced."""
+"""Tables of the audit log. Entries are only ever added, and removed behind an anchor; the seal is one row that is replaced."""
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, Index, String
+from sqlalchemy import BigInteger, Index, String, Table
 from sqlalchemy.orm import Mapped, mapped_column
 
+from controlroom.audit.guard import guard
 from controlroom.foundation.database import Base, Choice, Json, UtcDateTime
 
 
@@ -56,3 +57,53 @@ class AuditSeal(Base):
     hash: Mapped[str] = mapped_column(String(64))
     time: Mapped[datetime] = mapped_column(UtcDateTime)
     mac: Mapped[str] = mapped_column(String(64))
+
+
+class AuditAnchor(Base):
+    """What stands for a stretch of entries that retention removed: their count and their two ends, signed."""
+
+    __tablename__ = "audit_anchors"
+
+    first_number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    last_number: Mapped[int] = mapped_column(BigInteger)
+    count: Mapped[int] = mapped_column(BigInteger)
+    previous_hash: Mapped[str] = mapped_column(String(64))
+    """The hash before the stretch: what its first entry named."""
+    hash: Mapped[str] = mapped_column(String(64))
+    """The hash of its last entry: what the first one that was kept names."""
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    public_key: Mapped[str] = mapped_column(String(44))
+    signature: Mapped[str] = mapped_column(String(88))
+
+
+class AuditCheckpoint(Base):
+    """A signed checkpoint that was handed out, so that the log can say which was the last."""
+
+    __tablename__ = "audit_checkpoints"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    hash: Mapped[str] = mapped_column(String(64))
+    time: Mapped[datetime] = mapped_column(UtcDateTime)
+    public_key: Mapped[str] = mapped_column(String(44))
+    signature: Mapped[str] = mapped_column(String(88))
+
+
+class AuditDelivery(Base):
+    """How far the log was sent to another place, and which node sends it at the moment."""
+
+    __tablename__ = "audit_deliveries"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger, default=0)
+    """The newest entry that counts as sent."""
+    sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    holder: Mapped[str] = mapped_column(String(32), default="")
+    held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    connected_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    failure: Mapped[str] = mapped_column(String(500), default="")
+    failed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+guard(cast("Table", AuditEntry.__table__), cast("Table", AuditAnchor.__table__))

@@ -4,10 +4,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from controlroom.foundation.database import Base, Choice, Json, UtcDateTime
+from controlroom.foundation.database import Base, BigSerial, Choice, Json, UtcDateTime
 from controlroom.foundation.ids import ID_LENGTH
 
 
@@ -43,6 +43,24 @@ class Device(Base):
     revision: Mapped[int] = mapped_column(default=1)
 
 
+class PoolShare(StrEnum):
+    """How the runs that wait for a pool share it."""
+
+    PRIORITY = "priority"
+    """The highest priority first, then the oldest."""
+    ROUND_ROBIN = "round_robin"
+    """The bots take turns: the one with the fewest runs in the pool comes next."""
+
+
+class PoolOrder(StrEnum):
+    """In which order a pool's devices are filled."""
+
+    SPREAD = "spread"
+    """The one with the largest share of free slots first."""
+    LISTED = "listed"
+    """As its members are listed: the next one only when those before it are full."""
+
+
 class DevicePool(Base):
     """A named group of devices."""
 
@@ -51,6 +69,8 @@ class DevicePool(Base):
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)
     description: Mapped[str] = mapped_column(String(2000), default="")
+    share: Mapped[PoolShare] = mapped_column(Choice(PoolShare), default=PoolShare.PRIORITY)
+    device_order: Mapped[PoolOrder] = mapped_column(Choice(PoolOrder), default=PoolOrder.SPREAD)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revision: Mapped[int] = mapped_column(default=1)
@@ -63,6 +83,21 @@ class PoolMember(Base):
 
     pool_id: Mapped[str] = mapped_column(ForeignKey("device_pools.id"), primary_key=True)
     device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"), primary_key=True, index=True)
+    position: Mapped[int] = mapped_column(default=0)
+    """Where the device stands in the pool's list, from 0."""
+
+
+class PresenceChange(Base):
+    """A device came, went or was taken for gone."""
+
+    __tablename__ = "device_presence"
+    __table_args__ = (Index(None, "device_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigSerial, primary_key=True)
+    device_id: Mapped[str] = mapped_column(ForeignKey("devices.id"))
+    time: Mapped[datetime] = mapped_column(UtcDateTime)
+    is_connected: Mapped[bool]
+    reason: Mapped[str] = mapped_column(String(200), default="")
 
 
 class JoinToken(Base):

@@ -7,9 +7,10 @@ from controlroom.filters import models as _filters
 from controlroom.foundation import outbox as _outbox
 from controlroom.foundation.database import Base, Database
 from controlroom.identity import models as _identity
+from controlroom.runs import measures as _measures
 from controlroom.runs import models as _runs
 
-ROOMS = (_audit, _bots, _devices, _filters, _identity, _outbox, _runs)
+ROOMS = (_audit, _bots, _devices, _filters, _identity, _outbox, _measures, _runs)
 """Modules that declare tables; importing them fills the metadata."""
 
 METADATA = Base.metadata
