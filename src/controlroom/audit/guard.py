@@ -45,4 +45,4 @@ def guard(entries: Table, anchors: Table) -> None:
     entries.add_is_dependent_on(anchors)
     for dialect, statements in STATEMENTS.items():
         for statement in statements:
-            event.listen(entries, "after_create", DDL(statement).execute_if(dialect=dialect))
+            event.listen(entries, "after_create", DDL(statement).execute_if(dialect=dialect))  # type: ignore[no-untyped-call]  # SQLAlchemy leaves DDL untyped

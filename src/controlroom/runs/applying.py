@@ -27,6 +27,7 @@ from controlroom.protocol.messages import (
 from controlroom.protocol.records import Level, LogRecord, Stream
 from controlroom.runs.ending import TryAgain, after_attempt
 from controlroom.runs.log import append_records
+from controlroom.runs.measures import measure_busy, measure_start
 from controlroom.runs.models import Artifact, Attempt, HistoryKind, Run, UploadedBlob
 from controlroom.runs.states import State
 from controlroom.runs.storable import storable_exit_code, storable_number, storable_text, storable_value
@@ -83,7 +84,9 @@ def _start(transaction: Transaction, attempt: Attempt, run: Run, body: Started, 
         storable_text(body.note, _LONG),
         storable_text(body.environment, 80),
     )
-    run.started_at = run.started_at or now
+    if run.started_at is None:
+        run.started_at = now
+        measure_start(transaction, run, now)
     move_run(transaction, run, State.RUNNING, now=now, message=attempt.start_note)
 
 
@@ -96,6 +99,7 @@ def end_attempt(
         move_attempt(attempt, State.RUNNING, now=now)
         move_run(transaction, run, State.RUNNING, now=now)
     move_attempt(attempt, state, now=now)
+    measure_busy(transaction, attempt.assigned_at, now)
     attempt.exit_code = storable_exit_code(body.exit_code)
     attempt.message = storable_text(body.message, _MESSAGE)
     attempt.error_type = storable_text(body.error_type, _SHORT)

@@ -9,6 +9,7 @@ from controlroom.audit import service as audit
 from controlroom.audit.actor import SYSTEM, Actor
 from controlroom.foundation import outbox
 from controlroom.foundation.database import Transaction
+from controlroom.runs.measures import measure_end
 from controlroom.runs.models import Attempt, HistoryKind, Run, RunHistory
 from controlroom.runs.states import ENDED, State, check_attempt, check_run
 
@@ -40,6 +41,7 @@ def move_run(
     run.state, run.state_since = state, now
     if state in ENDED:
         run.ended_at, run.message = now, message
+        measure_end(transaction, run, now)
     announce(
         transaction,
         run,
