@@ -27,7 +27,9 @@ from controlroom.identity.reach import (
     require_another_administrator,
     require_known_roles,
     require_reach,
+    require_reach_over,
 )
+from controlroom.identity.rights import read_roles
 
 _STATES = ("enabled", "disabled")
 
@@ -124,8 +126,10 @@ class Accounts:
         """
         name = require_name(name)
         display_name = _display_name(display_name)
-        roles = require_known_roles(roles)
-        require_reach(caller, roles)
+        async with self._database.read() as session:
+            book = (await read_roles(session)).book
+        roles = require_known_roles(roles, book)
+        require_reach(caller, permissions_of(roles, book))
         secret = self._checked(password, name)
         password_hash = await self._hasher.hash(secret)
         now = self._clock.now()
@@ -169,8 +173,9 @@ class Accounts:
         Raises `Forbidden` where the user has, or would get, more rights than the caller, `Conflict` where nobody who
         may manage users would be left.
         """
-        wanted = None if roles is None else require_known_roles(roles)
         async with self._database.write() as transaction:
+            book = (await read_roles(transaction.session)).book
+            wanted = None if roles is None else require_known_roles(roles, book)
             user = await self._locked(transaction, caller, user_id)
             if check_revision:
                 check_revision(user.revision)
@@ -179,9 +184,9 @@ class Accounts:
                 changes["display_name"] = [user.display_name, _display_name(display_name)]
                 user.display_name = _display_name(display_name)
             if wanted is not None and wanted != sorted(user.roles):
-                require_reach(caller, wanted)
-                if Permission.USER_MANAGE not in permissions_of(wanted):
-                    await require_another_administrator(transaction.session, user)
+                require_reach(caller, permissions_of(wanted, book))
+                if Permission.USER_MANAGE not in permissions_of(wanted, book):
+                    await require_another_administrator(transaction.session, user, book)
                 changes["roles"] = [user.roles, wanted]
                 user.roles = wanted
             if changes:
@@ -220,7 +225,8 @@ class Accounts:
         if user_id == caller.user_id:
             raise Conflict("Change your own password with the present one, under your account.")
         user = await self.get(user_id)
-        require_reach(caller, user.roles)
+        async with self._database.read() as session:
+            await require_reach_over(session, caller, user)
         secret = self._checked(password, user.name)
         password_hash = await self._hasher.hash(secret)
         async with self._database.write() as transaction:
@@ -243,7 +249,7 @@ class Accounts:
         await lock_users(session)
         known = is_id(user_id, "usr")
         user = _found(await session.get(User, user_id, with_for_update=True) if known else None, user_id)
-        require_reach(caller, user.roles)
+        await require_reach_over(session, caller, user)
         return user
 
     def _tell(

@@ -18,7 +18,7 @@ from controlroom.identity.caller import Caller
 from controlroom.identity.models import ApiKey, User
 from controlroom.identity.names import LONGEST_KEY_NAME, require_label
 from controlroom.identity.permissions import Permission
-from controlroom.identity.reach import require_reach
+from controlroom.identity.reach import require_reach_over
 
 LONGEST_LIFE = timedelta(days=366)
 MOST_LIVE_KEYS = 100
@@ -126,7 +126,7 @@ class ApiKeys:
             owner = await session.get_one(User, key.user_id)
             if not is_own:
                 caller.require(Permission.USER_MANAGE)
-                require_reach(caller, owner.roles)
+                await require_reach_over(session, caller, owner)
             if key.revoked_at is None:
                 key.revoked_at = self._clock.now()
                 self._tell(transaction, caller, key, owner.name, "revoked")

@@ -18,7 +18,9 @@ from controlroom.foundation.database import Database
 from controlroom.foundation.settings import Settings
 from controlroom.identity.caller import Caller
 from controlroom.identity.models import ApiKey, Session, User
-from controlroom.identity.permissions import Permission, known_permissions, permissions_of
+from controlroom.identity.permissions import Permission, known_permissions
+from controlroom.identity.places import Placed
+from controlroom.identity.rights import standing_of
 from controlroom.identity.usage import UsageNotes
 
 REMEMBERED_SECONDS = 5
@@ -36,7 +38,7 @@ class Identity:
     user_id: str
     user_name: str
     display_name: str
-    permissions: frozenset[Permission]
+    placed: Placed
     actor_kind: ActorKind
     actor_id: str
     actor_name: str
@@ -44,6 +46,13 @@ class Identity:
     session_id: str | None = None
     api_key_id: str | None = None
     csrf_token: str = field(default="", repr=False)
+    time_zone: str = ""
+    must_enrol: bool = False
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """The rights that they have at one place or another."""
+        return self.placed.anywhere
 
     def caller(self, *, address: str, request_id: str) -> Caller:
         """Return the caller of one request."""
@@ -56,6 +65,9 @@ class Identity:
             api_key_id=self.api_key_id,
             display_name=self.display_name,
             csrf_token=self.csrf_token,
+            placed=self.placed,
+            time_zone=self.time_zone,
+            must_enrol=self.must_enrol,
         )
 
 
@@ -94,6 +106,11 @@ class Authentication:
         for key in gone:
             del self._remembered[key]
 
+    def forget_all(self) -> None:
+        """Ask the database anew for everyone; called after a change of what a role holds."""
+        self._changes += 1
+        self._remembered.clear()
+
     def forget_session(self, token: str) -> None:
         """Ask the database anew for one session, whoever it belongs to."""
         self._changes += 1
@@ -130,20 +147,23 @@ class Authentication:
         )
         async with self._database.read() as database:
             row = (await database.execute(query)).one_or_none()
-        if row is None:
-            return None
-        session, user = row
+            if row is None:
+                return None
+            session, user = row
+            standing = await standing_of(database, user)
         return Identity(
             user_id=user.id,
             user_name=user.name,
             display_name=user.display_name,
-            permissions=permissions_of(user.roles),
+            placed=Placed() if standing.must_enrol else standing.placed,
             actor_kind=ActorKind.USER,
             actor_id=user.id,
             actor_name=user.name,
             ends_at=min(session.expires_at, self._usage.last(session.id, session.used_at) + self._idle),
             session_id=session.id,
             csrf_token=session.csrf_token,
+            time_zone=user.time_zone,
+            must_enrol=standing.must_enrol,
         )
 
     async def _read_api_key(self, key_hash: str) -> Identity | None:
@@ -154,14 +174,15 @@ class Authentication:
         )
         async with self._database.read() as database:
             row = (await database.execute(query)).one_or_none()
-        if row is None:
-            return None
-        key, user = row
+            if row is None:
+                return None
+            key, user = row
+            standing = await standing_of(database, user)
         return Identity(
             user_id=user.id,
             user_name=user.name,
             display_name=user.display_name,
-            permissions=permissions_of(user.roles) & known_permissions(key.permissions),
+            placed=standing.placed.limited_to(known_permissions(key.permissions)),
             actor_kind=ActorKind.API_KEY,
             actor_id=key.id,
             actor_name=f"{user.name} ({key.name})",

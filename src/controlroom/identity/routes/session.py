@@ -15,7 +15,6 @@ from controlroom.identity.access import (
 )
 from controlroom.identity.caller import Caller
 from controlroom.identity.cross_site import require_own_origin
-from controlroom.identity.permissions import permissions_of
 from controlroom.identity.schemas import SignedInOut, SignInIn, WhoAmI
 from controlroom.identity.sessions import Origin
 
@@ -35,11 +34,12 @@ async def sign_in(request: Request, response: Response, body: SignInIn) -> Signe
     )
     identity.cookie.give(response, signed_in.token, lifetime_seconds=identity.sessions.lifetime_seconds)
     response.headers["Cache-Control"] = "no-store"
+    known = await identity.authentication.by_session(signed_in.token)
     return SignedInOut(
         user_id=signed_in.user.id,
         name=signed_in.user.name,
         display_name=signed_in.user.display_name,
-        permissions=sorted(permissions_of(signed_in.user.roles)),
+        permissions=sorted(known.permissions if known else ()),
         csrf_token=signed_in.session.csrf_token,
         expires_at=signed_in.session.expires_at,
     )
