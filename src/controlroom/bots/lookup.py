@@ -16,6 +16,7 @@ from controlroom.bots.manifest import Manifest
 from controlroom.bots.models import Bot, BotVersion
 from controlroom.foundation.ids import is_id
 from controlroom.foundation.paging import Field, Grammar, Kind
+from controlroom.identity.filters import Conditions
 
 BOT_PREFIX = "bot"
 VERSION_PREFIX = "ver"
@@ -54,14 +55,16 @@ VERSION_GRAMMAR = Grammar(
 )
 
 
-async def find_bot(session: AsyncSession, reference: str, *, lock: bool = False) -> Bot:
+async def find_bot(
+    session: AsyncSession, reference: str, *, lock: bool = False, among: Conditions = ()
+) -> Bot:
     """Return a bot by its id, its name, or folder and name such as ``/finance/reconcile``.
 
     Raises `NoSuchBot`, or `AmbiguousBot` for a name that several folders have. ``lock`` keeps the row from others
-    until the transaction ends.
+    until the transaction ends; ``among`` keeps the search to some bots, see `bots.rights`.
     """
     folder, slash, name = reference.rpartition("/")
-    query = select(Bot).limit(3).order_by(Bot.folder)
+    query = select(Bot).where(*among).limit(3).order_by(Bot.folder)
     if lock:
         query = query.with_for_update()
     if is_id(reference, BOT_PREFIX):
@@ -100,13 +103,14 @@ async def current_version(session: AsyncSession, bot: Bot) -> BotVersion | None:
 
 
 async def version_for_run(
-    session: AsyncSession, bot_ref: str, version: int | None = None
+    session: AsyncSession, bot_ref: str, version: int | None = None, *, among: Conditions = ()
 ) -> tuple[Bot, BotVersion, Manifest]:
     """Return what a run needs: the bot by id or name, the version by number or the current one, its manifest.
 
-    Raises `NoSuchBot`, `AmbiguousBot`, `NoSuchVersion`, `NoCurrentVersion` and `VersionRetired`.
+    ``among`` keeps the search to some bots. Raises `NoSuchBot`, `AmbiguousBot`, `NoSuchVersion`, `NoCurrentVersion`
+    and `VersionRetired`.
     """
-    bot = await find_bot(session, bot_ref)
+    bot = await find_bot(session, bot_ref, among=among)
     found = (
         await current_version(session, bot) if version is None else await find_version(session, bot, version)
     )

@@ -11,16 +11,19 @@ from sqlalchemy import select
 from controlroom.audit import service as audit
 from controlroom.bots.check import Finding, require_passed
 from controlroom.bots.errors import NameInvalid
-from controlroom.bots.lookup import BOT_PREFIX, VERSION_PREFIX, current_version, find_bot
+from controlroom.bots.lookup import BOT_PREFIX, VERSION_PREFIX, current_version
 from controlroom.bots.manifest import Manifest
 from controlroom.bots.models import Bot, BotVersion
 from controlroom.bots.names import bot_name
+from controlroom.bots.rights import bot_for, bots_for
 from controlroom.bots.upload import ReceivedPackage
 from controlroom.foundation import outbox
 from controlroom.foundation.database import Transaction
-from controlroom.foundation.errors import FieldError, Invalid
+from controlroom.foundation.errors import FieldError, Forbidden, Invalid
 from controlroom.foundation.ids import new_id
 from controlroom.identity.caller import Caller
+from controlroom.identity.permissions import Permission
+from controlroom.identity.places import FolderAt
 
 LONGEST_TEXT = 2000
 
@@ -94,11 +97,14 @@ async def _bot_of(
     transaction: Transaction, now: datetime, caller: Caller, publication: Publication, manifest: Manifest
 ) -> Bot:
     session, name, folder = transaction.session, publication.name, publication.folder
-    query = select(Bot.id).where(Bot.name == name)
+    seen = bots_for(caller, Permission.BOT_READ, Permission.BOT_PUBLISH)
+    query = select(Bot.id).where(Bot.name == name, *seen)
     if folder:
         query = query.where(Bot.folder == folder)
     if await session.scalar(query.limit(1)) is not None:
-        return await find_bot(session, f"{folder.rstrip('/')}/{name}" if folder else name, lock=True)
+        reference = f"{folder.rstrip('/')}/{name}" if folder else name
+        return await bot_for(session, caller, Permission.BOT_PUBLISH, reference, lock=True)
+    _require_folder(caller, folder)
     bot = Bot(
         id=new_id(BOT_PREFIX),
         name=name,
@@ -113,6 +119,15 @@ async def _bot_of(
     await session.flush()
     note_change(transaction, now, caller, "bot.created", bot, {"folder": bot.folder})
     return bot
+
+
+def _require_folder(caller: Caller, folder: str) -> None:
+    """Raise `Forbidden` where the caller may not make a bot in a folder, with what to do where they named none."""
+    if not folder and not caller.may(Permission.BOT_PUBLISH, FolderAt("/")):
+        raise Forbidden(
+            f"{caller.user_name} may not make a bot in the folder '/'; say in which folder to make it."
+        )
+    caller.require(Permission.BOT_PUBLISH, FolderAt(folder or "/"))
 
 
 def _next_version(

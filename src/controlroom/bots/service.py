@@ -17,7 +17,6 @@ from controlroom.bots.lookup import (
     BOT_GRAMMAR,
     VERSION_GRAMMAR,
     current_version,
-    find_bot,
     find_version,
 )
 from controlroom.bots.models import Bot, BotVersion
@@ -31,6 +30,7 @@ from controlroom.bots.publishing import (
     store,
     touch,
 )
+from controlroom.bots.rights import bot_for, bots_for
 from controlroom.bots.upload import received
 from controlroom.foundation.blobs import BlobStore
 from controlroom.foundation.clock import Clock
@@ -40,6 +40,7 @@ from controlroom.foundation.paging import Page, PageRequest, fetch_page
 from controlroom.foundation.settings import Settings
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
+from controlroom.identity.places import FolderAt
 
 _MEBIBYTE = 1024 * 1024
 _CHECKS_AT_ONCE = 2
@@ -127,33 +128,31 @@ class BotService:
     async def list_bots(self, caller: Caller, request: PageRequest) -> Page[BotView]:
         """Return a page of bots; see `lookup.BOT_GRAMMAR`."""
         caller.require(Permission.BOT_READ)
+        query = select(Bot).where(*bots_for(caller, Permission.BOT_READ))
         async with self._database.read() as session:
-            page: Page[Bot] = await fetch_page(session, select(Bot), BOT_GRAMMAR, request)
+            page: Page[Bot] = await fetch_page(session, query, BOT_GRAMMAR, request)
             views = await _with_current(session, page.items)
             return Page(views, page.next_cursor)
 
     async def get_bot(self, caller: Caller, reference: str) -> BotView:
         """Return a bot by id or name; raise `NoSuchBot` or `AmbiguousBot`."""
-        caller.require(Permission.BOT_READ)
         async with self._database.read() as session:
-            bot = await find_bot(session, reference)
+            bot = await bot_for(session, caller, Permission.BOT_READ, reference)
             return BotView(bot, await current_version(session, bot))
 
     async def list_versions(
         self, caller: Caller, reference: str, request: PageRequest
     ) -> tuple[Bot, Page[BotVersion]]:
         """Return a bot and a page of its versions; see `lookup.VERSION_GRAMMAR`."""
-        caller.require(Permission.BOT_READ)
         async with self._database.read() as session:
-            bot = await find_bot(session, reference)
+            bot = await bot_for(session, caller, Permission.BOT_READ, reference)
             query = select(BotVersion).where(BotVersion.bot_id == bot.id)
             return bot, await fetch_page(session, query, VERSION_GRAMMAR, request)
 
     async def get_version(self, caller: Caller, reference: str, number: int) -> tuple[Bot, BotVersion]:
         """Return a version by its bot and number; raise `NoSuchVersion`."""
-        caller.require(Permission.BOT_READ)
         async with self._database.read() as session:
-            bot = await find_bot(session, reference)
+            bot = await bot_for(session, caller, Permission.BOT_READ, reference)
             return bot, await find_version(session, bot, number)
 
     async def package_path(self, caller: Caller, reference: str, number: int) -> tuple[Bot, BotVersion, Path]:
@@ -163,19 +162,17 @@ class BotService:
 
     async def compare(self, caller: Caller, reference: str, before: int, after: int) -> Comparison:
         """Compare two versions of a bot, file by file."""
-        caller.require(Permission.BOT_READ)
         async with self._database.read() as session:
-            bot = await find_bot(session, reference)
+            bot = await bot_for(session, caller, Permission.BOT_READ, reference)
             versions = [await find_version(session, bot, number) for number in (before, after)]
         paths = [await self._blobs.verified_path(version.sha256) for version in versions]
         return await asyncio.to_thread(_compared, *paths)
 
     async def set_current(self, caller: Caller, reference: str, number: int) -> BotView:
         """Make a version the current one, back or forth; raise `VersionRetired` for a retired one."""
-        caller.require(Permission.BOT_MANAGE)
         now = self._clock.now()
         async with self._database.write() as transaction:
-            bot = await find_bot(transaction.session, reference, lock=True)
+            bot = await bot_for(transaction.session, caller, Permission.BOT_MANAGE, reference, lock=True)
             version = await find_version(transaction.session, bot, number)
             if version.retired_at is not None:
                 raise VersionRetired(f"Version {number} is retired; take it back into use first.")
@@ -198,10 +195,9 @@ class BotService:
     async def _set_retired(
         self, caller: Caller, reference: str, number: int, *, retired: bool
     ) -> tuple[Bot, BotVersion]:
-        caller.require(Permission.BOT_MANAGE)
         now = self._clock.now()
         async with self._database.write() as transaction:
-            bot = await find_bot(transaction.session, reference, lock=True)
+            bot = await bot_for(transaction.session, caller, Permission.BOT_MANAGE, reference, lock=True)
             version = await find_version(transaction.session, bot, number)
             if retired and bot.current_version_id == version.id:
                 raise CurrentVersionKept(
@@ -221,14 +217,14 @@ class BotService:
         ``check_revision`` gets the present revision inside the transaction and raises where the edit was made from
         another one. Raises `Conflict` where the folder has a bot of that name.
         """
-        caller.require(Permission.BOT_MANAGE)
         changes, now = _changes(edit), self._clock.now()
         async with self._database.write() as transaction:
             session = transaction.session
-            bot = await find_bot(session, reference, lock=True)
+            bot = await bot_for(session, caller, Permission.BOT_MANAGE, reference, lock=True)
             check_revision(bot.revision)
             changed = {name: value for name, value in changes.items() if getattr(bot, name) != value}
             if "folder" in changed:
+                caller.require(Permission.BOT_MANAGE, FolderAt(changed["folder"]))
                 await _require_free(session, changed["folder"], bot.name)
             if changed:
                 before = {name: getattr(bot, name) for name in changed}

@@ -42,7 +42,7 @@ class JoinService:
 
     async def create_token(self, caller: Caller, wanted: JoinTokenIn) -> tuple[JoinToken, str]:
         """Make a join token; return it and its text, which is shown this once."""
-        caller.require(Permission.DEVICE_MANAGE)
+        caller.require_everywhere(Permission.DEVICE_MANAGE)
         now, text = self._clock.now(), new_secret("crj")
         token = JoinToken(
             id=new_id("jtk"),
@@ -63,14 +63,14 @@ class JoinService:
 
     async def tokens(self, caller: Caller) -> Sequence[JoinToken]:
         """Return the newest join tokens."""
-        caller.require(Permission.DEVICE_MANAGE)
+        caller.require_everywhere(Permission.DEVICE_MANAGE)
         async with self._database.read() as session:
             query = select(JoinToken).order_by(JoinToken.created_at.desc()).limit(_MOST_LISTED)
             return (await session.scalars(query)).all()
 
     async def revoke_token(self, caller: Caller, token_id: str) -> JoinToken:
         """Make a join token useless; one that is used or revoked already is let be."""
-        caller.require(Permission.DEVICE_MANAGE)
+        caller.require_everywhere(Permission.DEVICE_MANAGE)
         now = self._clock.now()
         async with self._database.write() as transaction:
             token = await transaction.session.get(JoinToken, token_id)

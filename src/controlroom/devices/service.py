@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from controlroom.audit import service as audit
 from controlroom.devices.errors import DeviceNotFound, NameTaken, PoolNotFound
 from controlroom.devices.models import Device, DeviceMode, DevicePool, PoolMember
+from controlroom.devices.rights import devices_for, place_of_device, pools_for
 from controlroom.devices.schemas import DeviceEditIn, PoolIn, PoolOut
 from controlroom.foundation import outbox
 from controlroom.foundation.clock import Clock
@@ -18,7 +19,9 @@ from controlroom.foundation.errors import Conflict, FieldError, Invalid, Precond
 from controlroom.foundation.ids import new_id
 from controlroom.foundation.paging import Field, Grammar, Kind, Page, PageRequest, fetch_page
 from controlroom.identity.caller import Caller
+from controlroom.identity.filters import Conditions
 from controlroom.identity.permissions import Permission
+from controlroom.identity.places import PoolsAt
 
 _DISPATCH_TOPIC = "dispatch"
 
@@ -64,24 +67,23 @@ class DeviceService:
         """Return a page of devices, by name unless asked otherwise."""
         caller.require(Permission.DEVICE_READ)
         async with self._database.read() as session:
-            return await fetch_page(session, select(Device), GRAMMAR, request)
+            query = select(Device).where(*devices_for(caller, Permission.DEVICE_READ))
+            return await fetch_page(session, query, GRAMMAR, request)
 
     async def get(self, caller: Caller, device_id: str) -> Device:
         """Return a device by id or name."""
-        caller.require(Permission.DEVICE_READ)
         async with self._database.read() as session:
-            return await _device(session, device_id)
+            return await _device(session, caller, Permission.DEVICE_READ, device_id)
 
     async def edit(self, caller: Caller, device_id: str, wanted: DeviceEditIn, revision: int) -> Device:
         """Change a device; raise `PreconditionFailed` where it is no longer at this revision.
 
         A revoked device stays revoked: its machine must join anew.
         """
-        caller.require(Permission.DEVICE_MANAGE)
         now = self._clock.now()
         async with self._database.write() as transaction:
             session = transaction.session
-            device = await _device(session, device_id, lock=True)
+            device = await _device(session, caller, Permission.DEVICE_MANAGE, device_id, lock=True)
             if device.revision != revision:
                 raise PreconditionFailed(
                     "Someone changed this device since you read it; read it again and repeat your change."
@@ -116,31 +118,33 @@ class DeviceService:
         """Return how many attempts each device has at the moment."""
         caller.require(Permission.DEVICE_READ)
         async with self._database.read() as session:
-            rows = await session.execute(self._taken())
+            seen = devices_for(caller, Permission.DEVICE_READ)
+            rows = await session.execute(self._taken(seen))
             return {device_id: count for device_id, count in rows}  # noqa: C416  # rows are not pairs to the type checker
 
     @staticmethod
-    def _taken() -> Any:
+    def _taken(seen: Conditions) -> Any:
         attempts = Device.metadata.tables["attempts"]
         active = attempts.c.state.in_(("assigned", "running", "paused"))
-        return select(attempts.c.device_id, func.count()).where(active).group_by(attempts.c.device_id)
+        among = (attempts.c.device_id.in_(select(Device.id).where(*seen)),) if seen else ()
+        return select(attempts.c.device_id, func.count()).where(active, *among).group_by(attempts.c.device_id)
 
     async def pools(self, caller: Caller) -> Sequence[PoolOut]:
         """Return every pool with its members."""
         caller.require(Permission.DEVICE_READ)
         async with self._database.read() as session:
-            pools = (await session.scalars(select(DevicePool).order_by(DevicePool.name))).all()
+            query = select(DevicePool).where(*pools_for(caller, Permission.DEVICE_READ))
+            pools = (await session.scalars(query.order_by(DevicePool.name))).all()
             return [await _pool_out(session, pool) for pool in pools]
 
     async def pool(self, caller: Caller, pool_id: str) -> PoolOut:
         """Return one pool with its members."""
-        caller.require(Permission.DEVICE_READ)
         async with self._database.read() as session:
-            return await _pool_out(session, await _pool(session, pool_id))
+            return await _pool_out(session, await _pool(session, caller, Permission.DEVICE_READ, pool_id))
 
     async def create_pool(self, caller: Caller, wanted: PoolIn) -> PoolOut:
         """Make a pool."""
-        caller.require(Permission.DEVICE_MANAGE)
+        caller.require_everywhere(Permission.DEVICE_MANAGE)
         now = self._clock.now()
         async with self._database.write() as transaction:
             session = transaction.session
@@ -155,7 +159,7 @@ class DeviceService:
             )
             session.add(pool)
             await session.flush()
-            await _set_members(session, pool.id, wanted.device_ids)
+            await _set_members(session, caller, pool.id, wanted.device_ids)
             _tell(
                 transaction, caller, "pool.created", pool.id, pool.name, now, wanted.model_dump(), kind="pool"
             )
@@ -163,11 +167,10 @@ class DeviceService:
 
     async def edit_pool(self, caller: Caller, pool_id: str, wanted: PoolIn, revision: int) -> PoolOut:
         """Replace a pool's name, description and members; raise `PreconditionFailed` where it was changed meanwhile."""
-        caller.require(Permission.DEVICE_MANAGE)
         now = self._clock.now()
         async with self._database.write() as transaction:
             session = transaction.session
-            pool = await _pool(session, pool_id, lock=True)
+            pool = await _pool(session, caller, Permission.DEVICE_MANAGE, pool_id, lock=True)
             if pool.revision != revision:
                 raise PreconditionFailed(
                     "Someone changed this pool since you read it; read it again and repeat your change."
@@ -175,7 +178,7 @@ class DeviceService:
             await _check_name_is_free(session, DevicePool, wanted.name, pool.id)
             pool.name, pool.description = wanted.name, wanted.description
             pool.revision, pool.updated_at = pool.revision + 1, now
-            await _set_members(session, pool.id, wanted.device_ids)
+            await _set_members(session, caller, pool.id, wanted.device_ids)
             _tell(
                 transaction, caller, "pool.edited", pool.id, pool.name, now, wanted.model_dump(), kind="pool"
             )
@@ -184,27 +187,40 @@ class DeviceService:
 
     async def delete_pool(self, caller: Caller, pool_id: str) -> None:
         """Remove a pool; runs that wait for it wait on until they are cancelled."""
-        caller.require(Permission.DEVICE_MANAGE)
         async with self._database.write() as transaction:
-            pool = await _pool(transaction.session, pool_id)
+            pool = await _pool(transaction.session, caller, Permission.DEVICE_MANAGE, pool_id)
+            caller.require_everywhere(Permission.DEVICE_MANAGE)
             await transaction.session.execute(delete(PoolMember).where(PoolMember.pool_id == pool.id))
             await transaction.session.delete(pool)
             _tell(transaction, caller, "pool.deleted", pool.id, pool.name, self._clock.now(), {}, kind="pool")
 
 
-async def _device(session: AsyncSession, reference: str, *, lock: bool = False) -> Device:
-    query = select(Device).where((Device.id == reference) | (Device.name == reference))
+async def _device(
+    session: AsyncSession, caller: Caller, permission: Permission, reference: str, *, lock: bool = False
+) -> Device:
+    """Return a device for which the caller has a right; one that they may not see is as good as none."""
+    caller.require(permission)
+    seen = devices_for(caller, Permission.DEVICE_READ, permission)
+    query = select(Device).where((Device.id == reference) | (Device.name == reference), *seen)
     device = await session.scalar(query.with_for_update() if lock else query)
     if device is None:
         raise DeviceNotFound(f"There is no device '{reference}'.")
+    if permission not in caller.everywhere:
+        caller.require(permission, await place_of_device(session, device.id))
     return device
 
 
-async def _pool(session: AsyncSession, reference: str, *, lock: bool = False) -> DevicePool:
-    query = select(DevicePool).where((DevicePool.id == reference) | (DevicePool.name == reference))
+async def _pool(
+    session: AsyncSession, caller: Caller, permission: Permission, reference: str, *, lock: bool = False
+) -> DevicePool:
+    """Return a pool for which the caller has a right; one that they may not see is as good as none."""
+    caller.require(permission)
+    seen = pools_for(caller, Permission.DEVICE_READ, permission)
+    query = select(DevicePool).where((DevicePool.id == reference) | (DevicePool.name == reference), *seen)
     pool = await session.scalar(query.with_for_update() if lock else query)
     if pool is None:
         raise PoolNotFound(f"There is no device pool '{reference}'.")
+    caller.require(permission, PoolsAt(frozenset({pool.id})))
     return pool
 
 
@@ -221,8 +237,14 @@ async def _pool_out(session: AsyncSession, pool: DevicePool) -> PoolOut:
     )
 
 
-async def _set_members(session: AsyncSession, pool_id: str, device_ids: Sequence[str]) -> None:
-    known = set(await session.scalars(select(Device.id).where(Device.id.in_(device_ids))))
+async def _set_members(
+    session: AsyncSession, caller: Caller, pool_id: str, device_ids: Sequence[str]
+) -> None:
+    """Replace a pool's devices; who puts one in gives rights to it, and so must be able to manage it."""
+    managed = select(Device.id).where(
+        Device.id.in_(device_ids), *devices_for(caller, Permission.DEVICE_MANAGE)
+    )
+    known = set(await session.scalars(managed))
     unknown = [device_id for device_id in device_ids if device_id not in known]
     if unknown:
         raise Invalid(

@@ -142,22 +142,23 @@ def page_caller(permission: Permission | Guard) -> Any:
     return Depends(_PageCaller(permission))
 
 
-async def caller_of(connection: HTTPConnection) -> Caller | None:
+async def caller_of(connection: HTTPConnection, *, is_use: bool = True) -> Caller | None:
     """Return who makes a request or opens a WebSocket, or None; checks neither rights nor where it came from.
 
-    An API key goes before a cookie, and one that is not valid is refused even where a cookie would do.
+    An API key goes before a cookie, and one that is not valid is refused even where a cookie would do. Without
+    ``is_use`` the session is looked at and not used, as a stream does that asks whether it still counts.
     """
     service = identity_of(connection)
     identity: Identity | None = None
     given = connection.headers.get("authorization")
     if given is not None:
         if given[: len(_BEARER)].lower() == _BEARER:
-            identity = await service.authentication.by_api_key(given[len(_BEARER) :].strip())
+            identity = await service.authentication.by_api_key(given[len(_BEARER) :].strip(), is_use=is_use)
         if identity is None:
             raise Unauthenticated("The API key is unknown, revoked or expired; make a new one.")
     else:
         token = service.cookie.read(connection)
-        identity = await service.authentication.by_session(token) if token else None
+        identity = await service.authentication.by_session(token, is_use=is_use) if token else None
     if identity is None:
         return None
     return identity.caller(address=address_of(connection), request_id=request_id_of(connection))

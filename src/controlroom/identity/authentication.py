@@ -88,15 +88,18 @@ class Authentication:
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
         self._changes = 0
 
-    async def by_session(self, token: str) -> Identity | None:
-        """Return whose session this is, or None where it is unknown, ended or too old."""
-        return await self._find(f"s{secret_hash(token)}", self._read_session)
+    async def by_session(self, token: str, *, is_use: bool = True) -> Identity | None:
+        """Return whose session this is, or None where it is unknown, ended or too old.
 
-    async def by_api_key(self, key: str) -> Identity | None:
+        Without ``is_use`` the session is looked at and not used: its idle time runs on.
+        """
+        return await self._find(f"s{secret_hash(token)}", self._read_session, is_use)
+
+    async def by_api_key(self, key: str, *, is_use: bool = True) -> Identity | None:
         """Return whose API key this is, or None where it is unknown, revoked or expired."""
         if not key.startswith(f"{API_KEY_PREFIX}_") or len(key) > _LONGEST_SECRET:
             return None
-        return await self._find(f"k{secret_hash(key)}", self._read_api_key)
+        return await self._find(f"k{secret_hash(key)}", self._read_api_key, is_use)
 
     def forget(self, *, user_ids: Iterable[str]) -> None:
         """Ask the database anew for these users' sessions and keys; called after each change of theirs."""
@@ -116,7 +119,9 @@ class Authentication:
         self._changes += 1
         self._remembered.pop(f"s{secret_hash(token)}", None)
 
-    async def _find(self, key: str, read: Callable[[str], Awaitable[Identity | None]]) -> Identity | None:
+    async def _find(
+        self, key: str, read: Callable[[str], Awaitable[Identity | None]], is_use: bool
+    ) -> Identity | None:
         now = self._clock.now()
         kept = self._remembered.get(key)
         if kept is None or kept.until <= now:
@@ -130,7 +135,8 @@ class Authentication:
         identity = kept.identity
         if identity.ends_at <= now:
             return None
-        self._usage.note(session_id=identity.session_id, api_key_id=identity.api_key_id)
+        if is_use:
+            self._usage.note(session_id=identity.session_id, api_key_id=identity.api_key_id)
         return identity
 
     def _remember(self, key: str, kept: _Remembered) -> None:

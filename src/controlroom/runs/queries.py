@@ -7,9 +7,13 @@ from sqlalchemy import String, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.bots.models import Bot
+from controlroom.bots.rights import bots_for, place_of_bot_id
 from controlroom.devices.models import Device, DevicePool
 from controlroom.foundation.paging import Field, Grammar, Kind
 from controlroom.foundation.settings import Settings
+from controlroom.identity.caller import Caller
+from controlroom.identity.filters import Conditions
+from controlroom.identity.permissions import Permission
 from controlroom.runs.dispatch import read_board, waiting_run
 from controlroom.runs.errors import RunNotFound
 from controlroom.runs.matching import explain_wait
@@ -43,28 +47,55 @@ GRAMMAR = Grammar(
 )
 
 
-async def find_run(session: AsyncSession, run_id: str) -> Run:
-    """Return a run; raise `RunNotFound`."""
+def runs_for(caller: Caller) -> Conditions:
+    """Return what the ``WHERE`` of a query over runs needs to give only those that the caller may read."""
+    bots = bots_for(caller, Permission.RUN_READ)
+    return (Run.bot_id.in_(select(Bot.id).where(*bots)),) if bots else ()
+
+
+async def run_for(session: AsyncSession, caller: Caller, permission: Permission, run_id: str) -> Run:
+    """Return a run for whose bot the caller has a right.
+
+    Raises `RunNotFound` for one that they may not even see, as for one that is not there; `Forbidden` for one that
+    they see and may not do this with.
+    """
+    caller.require(permission)
     run = await session.get(Run, run_id)
-    if run is None:
+    if run is None or not await _is_seen(session, caller, permission, run.bot_id):
         raise RunNotFound(f"There is no run '{run_id}'.")
     return run
 
 
-async def find_attempt(session: AsyncSession, attempt_id: str) -> Attempt:
-    """Return an attempt; raise `RunNotFound`."""
+async def attempt_for(session: AsyncSession, caller: Caller, attempt_id: str) -> Attempt:
+    """Return an attempt of a run that the caller may read; raise `RunNotFound`."""
     attempt = await session.get(Attempt, attempt_id)
-    if attempt is None:
+    if attempt is None or not await _is_seen(session, caller, Permission.RUN_READ, attempt.bot_id):
         raise RunNotFound(f"There is no attempt '{attempt_id}'.")
     return attempt
 
 
-async def find_artifact(session: AsyncSession, artifact_id: str) -> Artifact:
-    """Return an artifact; raise `RunNotFound`."""
+async def artifact_for(session: AsyncSession, caller: Caller, artifact_id: str) -> Artifact:
+    """Return an artifact of a run that the caller may read; raise `RunNotFound`."""
     artifact = await session.get(Artifact, artifact_id)
-    if artifact is None:
+    run = await session.get(Run, artifact.run_id) if artifact is not None else None
+    if (
+        artifact is None
+        or run is None
+        or not await _is_seen(session, caller, Permission.RUN_READ, run.bot_id)
+    ):
         raise RunNotFound(f"There is no artifact '{artifact_id}'.")
     return artifact
+
+
+async def _is_seen(session: AsyncSession, caller: Caller, permission: Permission, bot_id: str) -> bool:
+    """Say whether a caller may know of a bot's runs; raise `Forbidden` where they may, but lack the right."""
+    if permission in caller.everywhere:
+        return True
+    at = await place_of_bot_id(session, bot_id)
+    if not caller.may(permission, at) and not caller.may(Permission.RUN_READ, at):
+        return False
+    caller.require(permission, at)
+    return True
 
 
 async def attempts_of(session: AsyncSession, run_id: str) -> Sequence[Attempt]:
@@ -117,13 +148,13 @@ async def _names(session: AsyncSession, run: Run) -> dict[str, str]:
     return names
 
 
-async def count_by_state(session: AsyncSession, now: datetime) -> Mapping[State, int]:
-    """Count the runs that live and those that ended in the last day."""
+async def count_by_state(session: AsyncSession, now: datetime, among: Conditions = ()) -> Mapping[State, int]:
+    """Count the runs that live and those that ended in the last day; ``among`` keeps the count to some."""
     since = now - timedelta(hours=_OVERVIEW_HOURS)
-    live = select(Run.state, func.count()).where(Run.state.in_(_LIVE)).group_by(Run.state)
+    live = select(Run.state, func.count()).where(Run.state.in_(_LIVE), *among).group_by(Run.state)
     ended = (
         select(Run.state, func.count())
-        .where(Run.state.in_(ENDED), Run.created_at >= since)
+        .where(Run.state.in_(ENDED), Run.created_at >= since, *among)
         .group_by(Run.state)
     )
     counts = dict.fromkeys(State, 0)

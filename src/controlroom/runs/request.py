@@ -13,10 +13,13 @@ from controlroom.bots.lookup import manifest_of
 from controlroom.bots.manifest import Manifest, RetryPolicy
 from controlroom.bots.models import Bot, BotVersion
 from controlroom.devices.models import Device, DeviceMode, DevicePool
+from controlroom.devices.rights import is_seen, place_of_device
 from controlroom.foundation.database import Transaction
 from controlroom.foundation.errors import FieldError, Invalid
 from controlroom.foundation.ids import new_id
 from controlroom.identity.caller import Caller
+from controlroom.identity.permissions import Permission
+from controlroom.identity.places import PoolsAt
 from controlroom.runs.errors import IdempotencyKeyReused, UnknownTarget
 from controlroom.runs.models import Run
 from controlroom.runs.schemas import RunIn
@@ -84,8 +87,8 @@ async def add_run(
         requested_by=caller.user_name,
         reason=wanted.reason,
         idempotency_key=wanted.idempotency_key,
-        target_device_id=await _device_id(session, wanted.device),
-        target_pool_id=await _pool_id(session, wanted.pool),
+        target_device_id=await _device_id(session, caller, wanted.device),
+        target_pool_id=await _pool_id(session, caller, wanted.pool),
         labels=sorted({*manifest.labels, *wanted.labels}),
         timeout_seconds=wanted.timeout_seconds
         if wanted.timeout_seconds is not None
@@ -117,23 +120,27 @@ def _retry(manifest: Manifest, wanted: RunIn) -> dict[str, Any]:
     return msgspec.structs.asdict(policy)
 
 
-async def _device_id(session: AsyncSession, reference: str | None) -> str | None:
+async def _device_id(session: AsyncSession, caller: Caller, reference: str | None) -> str | None:
     if reference is None:
         return None
     device = await session.scalar(select(Device).where((Device.id == reference) | (Device.name == reference)))
-    if device is None or device.mode is DeviceMode.REVOKED:
+    at = None if device is None else await place_of_device(session, device.id)
+    if device is None or device.mode is DeviceMode.REVOKED or not is_seen(caller, Permission.DEVICE_USE, at):
         message = f"There is no device '{reference}' that could take a run."
         raise UnknownTarget(message, fields=(FieldError("/device", message),))
+    caller.require(Permission.DEVICE_USE, at)
     return device.id
 
 
-async def _pool_id(session: AsyncSession, reference: str | None) -> str | None:
+async def _pool_id(session: AsyncSession, caller: Caller, reference: str | None) -> str | None:
     if reference is None:
         return None
     pool = await session.scalar(
         select(DevicePool.id).where((DevicePool.id == reference) | (DevicePool.name == reference))
     )
-    if pool is None:
+    at = None if pool is None else PoolsAt(frozenset({pool}))
+    if pool is None or not is_seen(caller, Permission.DEVICE_USE, at):
         message = f"There is no device pool '{reference}'."
         raise UnknownTarget(message, fields=(FieldError("/pool", message),))
+    caller.require(Permission.DEVICE_USE, at)
     return pool

@@ -7,6 +7,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from controlroom.bots.lookup import version_for_run
+from controlroom.bots.manifest import Manifest
+from controlroom.bots.models import Bot, BotVersion
+from controlroom.bots.rights import bots_for, place_of
 from controlroom.foundation.blobs import BlobStore
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database, Transaction
@@ -47,14 +50,14 @@ class RunService:
             found = await existing_run(transaction.session, caller, wanted)
             if found is not None:
                 return found, False
-            version = await version_for_run(transaction.session, wanted.bot, wanted.version)
+            version = await self._version(transaction, caller, wanted)
             return await add_run(transaction, caller, wanted, version, now=self._clock.now()), True
 
     async def repeat(self, caller: Caller, run_id: str, wanted: RepeatIn) -> Run:
         """Ask for the same again, with the same version and target, and with other inputs where they are given."""
         caller.require(Permission.RUN_REQUEST)
         async with self._database.write() as transaction:
-            before = await queries.find_run(transaction.session, run_id)
+            before = await queries.run_for(transaction.session, caller, Permission.RUN_REQUEST, run_id)
             again = RunIn.model_construct(  # what was taken once is not held to the bounds of new requests
                 bot=before.bot_id,
                 version=before.version_number,
@@ -68,32 +71,29 @@ class RunService:
                 retry=RetryIn(**before.retry),
                 reason=wanted.reason or f"Repeats {before.id}.",
             )
-            version = await version_for_run(transaction.session, again.bot, again.version)
+            version = await self._version(transaction, caller, again)
             return await add_run(
                 transaction, caller, again, version, now=self._clock.now(), repeats_run_id=before.id
             )
 
     async def cancel(self, caller: Caller, run_id: str, reason: str = "") -> Run:
         """Cancel a run: at once while it waits, through its runner once it is active."""
-        caller.require(Permission.RUN_CONTROL)
         async with self._database.write() as transaction:
-            run = await self._locked(transaction, run_id)
+            run = await self._controlled(transaction, caller, run_id)
             await control.cancel_run(transaction, run, caller, reason, now=self._clock.now())
             return run
 
     async def pause(self, caller: Caller, run_id: str) -> Run:
         """Halt a running bot."""
-        caller.require(Permission.RUN_CONTROL)
         async with self._database.write() as transaction:
-            run = await self._locked(transaction, run_id)
+            run = await self._controlled(transaction, caller, run_id)
             await control.pause_run(transaction, run, caller, now=self._clock.now())
             return run
 
     async def resume(self, caller: Caller, run_id: str) -> Run:
         """Let a paused bot go on."""
-        caller.require(Permission.RUN_CONTROL)
         async with self._database.write() as transaction:
-            run = await self._locked(transaction, run_id)
+            run = await self._controlled(transaction, caller, run_id)
             await control.resume_run(transaction, run, caller, now=self._clock.now())
             return run
 
@@ -112,45 +112,46 @@ class RunService:
         """Return a page of runs, newest first unless asked otherwise."""
         caller.require(Permission.RUN_READ)
         async with self._database.read() as session:
-            return await fetch_page(session, select(Run), queries.GRAMMAR, request)
+            query = select(Run).where(*queries.runs_for(caller))
+            return await fetch_page(session, query, queries.GRAMMAR, request)
 
     async def get(self, caller: Caller, run_id: str) -> Run:
         """Return a run."""
         caller.require(Permission.RUN_READ)
         async with self._database.read() as session:
-            return await queries.find_run(session, run_id)
+            return await queries.run_for(session, caller, Permission.RUN_READ, run_id)
 
     async def detail(self, caller: Caller, run_id: str) -> RunDetailOut:
         """Return a run with its attempts and history, and why it waits."""
         caller.require(Permission.RUN_READ)
         async with self._database.read() as session:
-            run = await queries.find_run(session, run_id)
+            run = await queries.run_for(session, caller, Permission.RUN_READ, run_id)
             return await queries.run_detail(session, run, self._clock.now(), self._settings)
 
     async def attempts(self, caller: Caller, run_id: str) -> Sequence[Attempt]:
         """Return a run's attempts, first to last."""
         caller.require(Permission.RUN_READ)
         async with self._database.read() as session:
-            await queries.find_run(session, run_id)
+            await queries.run_for(session, caller, Permission.RUN_READ, run_id)
             return await queries.attempts_of(session, run_id)
 
     async def attempt(self, caller: Caller, attempt_id: str) -> Attempt:
         """Return one attempt."""
         caller.require(Permission.RUN_READ)
         async with self._database.read() as session:
-            return await queries.find_attempt(session, attempt_id)
+            return await queries.attempt_for(session, caller, attempt_id)
 
     async def log(self, caller: Caller, attempt_id: str, query: LogQuery) -> LogOut:
         """Return a stretch of an attempt's log."""
         caller.require(Permission.RUN_READ)
         async with self._database.read() as session:
-            return await read_log(session, await queries.find_attempt(session, attempt_id), query)
+            return await read_log(session, await queries.attempt_for(session, caller, attempt_id), query)
 
     async def artifacts(self, caller: Caller, run_id: str) -> Sequence[Artifact]:
         """Return the files that a run's attempts left."""
         caller.require(Permission.RUN_READ)
         async with self._database.read() as session:
-            await queries.find_run(session, run_id)
+            await queries.run_for(session, caller, Permission.RUN_READ, run_id)
             query = (
                 select(Artifact).where(Artifact.run_id == run_id).order_by(Artifact.created_at, Artifact.name)
             )
@@ -160,17 +161,27 @@ class RunService:
         """Return an artifact and where its content lies, after checking that it is unharmed."""
         caller.require(Permission.RUN_READ)
         async with self._database.read() as session:
-            artifact = await queries.find_artifact(session, artifact_id)
+            artifact = await queries.artifact_for(session, caller, artifact_id)
         return artifact, await self._blobs.verified_path(artifact.sha256)
 
     async def overview(self, caller: Caller) -> Mapping[State, int]:
         """Count the runs that live, and those of the last day that ended, by state."""
         caller.require(Permission.RUN_READ)
         async with self._database.read() as session:
-            return await queries.count_by_state(session, self._clock.now())
+            return await queries.count_by_state(session, self._clock.now(), queries.runs_for(caller))
 
     @staticmethod
-    async def _locked(transaction: Transaction, run_id: str) -> Run:
-        run = await queries.find_run(transaction.session, run_id)
+    async def _version(
+        transaction: Transaction, caller: Caller, wanted: RunIn
+    ) -> tuple[Bot, BotVersion, Manifest]:
+        """Return what a run needs of a bot that the caller may have run."""
+        seen = bots_for(caller, Permission.BOT_READ, Permission.RUN_REQUEST)
+        version = await version_for_run(transaction.session, wanted.bot, wanted.version, among=seen)
+        caller.require(Permission.RUN_REQUEST, place_of(version[0]))
+        return version
+
+    @staticmethod
+    async def _controlled(transaction: Transaction, caller: Caller, run_id: str) -> Run:
+        run = await queries.run_for(transaction.session, caller, Permission.RUN_CONTROL, run_id)
         await transaction.session.refresh(run, with_for_update=True)
         return run

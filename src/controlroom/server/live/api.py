@@ -8,11 +8,13 @@ from typing import Annotated, Any, cast
 import msgspec
 from fastapi import APIRouter, Header, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
+from starlette.requests import HTTPConnection
 
 from controlroom.foundation.bus import Bus
+from controlroom.foundation.errors import ControlRoomError, NotFound
 from controlroom.foundation.http import PROBLEMS
 from controlroom.foundation.outbox import Event
-from controlroom.identity.access import permitted, permitted_websocket
+from controlroom.identity.access import caller_of, permitted, permitted_websocket
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.runs.api import LAST_LINE
@@ -48,7 +50,7 @@ _LastEventId = Annotated[str, Header(max_length=40, description="Sent by a brows
 @router.get("/events", responses=_STREAM_RESPONSE, response_class=StreamingResponse)
 async def events(
     request: Request,
-    caller: Reader,
+    _caller: Reader,
     kinds: Kinds = "",
     subject: Subject = "",
     after: After = None,
@@ -57,12 +59,12 @@ async def events(
     """Stream what happens as server-sent events: `change` with its position as id, `reset` where a page must be loaded anew."""
     hub = _hub(request)
     start = _resume(last_event_id, after if after is not None else hub.position)
-    return sse.stream(_event_messages(hub, Watch(_prefixes(kinds), subject), caller, start))
+    return sse.stream(_event_messages(request, Watch(_prefixes(kinds), subject), start))
 
 
 @router.websocket("/events/ws")
 async def events_websocket(
-    websocket: WebSocket, caller: SocketReader, kinds: Kinds = "", subject: Subject = "", after: After = None
+    websocket: WebSocket, _caller: SocketReader, kinds: Kinds = "", subject: Subject = "", after: After = None
 ) -> None:
     """Stream what happens, one JSON message an event."""
     await websocket.accept()
@@ -73,8 +75,11 @@ async def events_websocket(
         async for batch in hub.follow(
             after if after is not None else hub.position, idle_seconds=sse.KEEP_ALIVE_SECONDS
         ):
+            caller = await still_there(websocket, Permission.RUN_READ)
+            if caller is None:
+                return
             for event in batch:
-                if watch.wants(event, caller):
+                if watch.wants(event, caller, hub.places.of(event)):
                     await websocket.send_text(msgspec.json.encode(_shown(event)).decode())
         await websocket.send_text('{"reset":true}')
 
@@ -91,7 +96,7 @@ async def log_stream(
     start = min(_resume(last_event_id, first), LAST_LINE)
 
     async def messages() -> AsyncIterator[bytes]:
-        async for part in _log_parts(request.app.state.bus, runs, caller, attempt_id, start):
+        async for part in _log_parts(request, attempt_id, start):
             yield sse.KEEP_ALIVE if part is None else _log_message(part)
 
     return sse.stream(messages())
@@ -107,31 +112,52 @@ async def log_websocket(
     await websocket.accept()
 
     async def send() -> None:
-        async for part in _log_parts(websocket.app.state.bus, runs, caller, attempt_id, first):
+        async for part in _log_parts(websocket, attempt_id, first):
             if part is not None:
                 await websocket.send_text(part.model_dump_json())
 
     await _until_gone(websocket, send())
 
 
-async def _event_messages(hub: EventHub, watch: Watch, caller: Caller, after: int) -> AsyncIterator[bytes]:
+async def still_there(connection: HTTPConnection, permission: Permission) -> Caller | None:
+    """Return who watches, with the rights that they have now; None where they lost the right or their session ended.
+
+    A stream may stay open for hours, so it asks again at each step; that is remembered for seconds, and no use of the
+    session, whose idle time runs on.
+    """
+    with suppress(ControlRoomError):
+        caller = await caller_of(connection, is_use=False)
+        return caller if caller is not None and caller.may(permission) else None
+    return None
+
+
+async def _event_messages(request: Request, watch: Watch, after: int) -> AsyncIterator[bytes]:
+    hub = _hub(request)
     yield sse.message("hello", {"position": after}, position=after)
     async for batch in hub.follow(after, idle_seconds=sse.KEEP_ALIVE_SECONDS):
+        caller = await still_there(request, Permission.RUN_READ)
+        if caller is None:
+            return
         if not batch:
             yield sse.KEEP_ALIVE
         for event in batch:
-            if watch.wants(event, caller):
+            if watch.wants(event, caller, hub.places.of(event)):
                 yield sse.message("change", _shown(event), position=event.position)
     yield sse.message("reset", {})
 
 
-async def _log_parts(
-    bus: Bus, runs: RunService, caller: Caller, attempt_id: str, first: int
-) -> AsyncIterator[LogOut | None]:
+async def _log_parts(connection: HTTPConnection, attempt_id: str, first: int) -> AsyncIterator[LogOut | None]:
+    bus, runs = cast("Bus", connection.app.state.bus), cast("RunService", connection.app.state.runs)
     async with bus.subscribe(log_topic(attempt_id)) as subscription:
         silent_seconds = 0.0
         while True:
-            part = await runs.log(caller, attempt_id, LogQuery(first=first, limit=_LINES_AT_ONCE))
+            caller = await still_there(connection, Permission.RUN_READ)
+            if caller is None:
+                return
+            try:
+                part = await runs.log(caller, attempt_id, LogQuery(first=first, limit=_LINES_AT_ONCE))
+            except NotFound:  # the right to it was taken since
+                return
             if part.lines or part.complete:
                 first = part.lines[-1].line + 1 if part.lines else first
                 silent_seconds = 0.0

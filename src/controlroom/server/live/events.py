@@ -13,6 +13,8 @@ from controlroom.foundation.outbox import Event
 from controlroom.foundation.telemetry import logger
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
+from controlroom.identity.places import At
+from controlroom.server.live.places import EventPlaces
 
 _RING_EVENTS = 5_000
 _READ_EVENTS = 500
@@ -38,12 +40,12 @@ class Watch:
     kinds: tuple[str, ...] = ()
     subject: str = ""
 
-    def wants(self, event: Event, caller: Caller) -> bool:
-        """Say whether an event is wanted, and the caller may know of it."""
+    def wants(self, event: Event, caller: Caller, at: At) -> bool:
+        """Say whether an event about a thing in some place is wanted, and the caller may know of it."""
         right = _RIGHTS.get(event.kind.partition(".")[0])
         return (
             right is not None
-            and caller.may(right)
+            and caller.may(right, at)
             and (not self.kinds or event.kind.startswith(self.kinds))
             and self.subject in ("", event.subject)
         )
@@ -58,6 +60,7 @@ class EventHub:
         self._ring: deque[Event] = deque(maxlen=_RING_EVENTS)
         self._position = 0
         self._changed = asyncio.Condition()
+        self.places = EventPlaces(database)
 
     async def run_forever(self) -> None:
         """Follow the outbox until cancelled; a lost wake is made up for within two seconds."""
@@ -73,6 +76,7 @@ class EventHub:
         """Take the newest position as the beginning."""
         async with self._database.read() as session:
             self._position = await outbox.last_position(session)
+        await self.places.read()
 
     @property
     def position(self) -> int:
@@ -84,6 +88,7 @@ class EventHub:
             async with self._database.read() as session:
                 events = await outbox.read_events(session, after=self._position, limit=_READ_EVENTS)
             if events:
+                await self.places.follow(events)
                 self._ring.extend(events)
                 self._position = events[-1].position
                 async with self._changed:
