@@ -1,7 +1,7 @@
 """What of a policy one firewall sees: a host's own packets, or the packets that cross a border between zones."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 
@@ -36,6 +36,7 @@ class Projection:
 
     ``filtered`` are the directions in which it stops things at all. A host has ``addresses`` and ``party``.
     ``cluster`` are the permits whose destinations and ports nobody but Control Room servers may reach through it.
+    ``hosts`` and ``service_tags`` say what the site means by the names that some firewalls match instead of addresses.
     """
 
     scope: Scope
@@ -46,6 +47,8 @@ class Projection:
     party: Party | None = None
     symbolic: tuple[Symbolic, ...] = ()
     cluster: tuple[Permit, ...] = ()
+    hosts: Mapping[str, Addresses] = field(default_factory=dict)
+    service_tags: Mapping[str, Addresses] = field(default_factory=dict)
 
     @property
     def filtered(self) -> tuple[Direction, ...]:
@@ -95,6 +98,8 @@ class Projector:
             host,
             self._symbolic_of(names),
             tuple(permit for permit in inbound if permit.cluster),
+            self._hosts,
+            self._service_tags,
         )
 
     def border(self, first: str = "", second: str = "") -> Projection:
@@ -121,6 +126,8 @@ class Projector:
             Addresses(),
             symbolic=self.policy.symbolic,
             cluster=tuple(permit for permit in self.policy.permits if permit.cluster),
+            hosts=self._hosts,
+            service_tags=self._service_tags,
         )
 
     def _crossings(self, permit: Permit) -> Iterable[Permit]:
@@ -170,6 +177,15 @@ class Projector:
             if party.kind is PartyKind.EXTERNAL
         }
         return {**self._zones, **externals}
+
+    @cached_property
+    def _hosts(self) -> Mapping[str, Addresses]:
+        return {host.name: host.addresses for host in self.policy.site.hosts}
+
+    @cached_property
+    def _service_tags(self) -> Mapping[str, Addresses]:
+        tagged = [party for party in self.policy.site.parties if party.service_tag and not party.symbolic]
+        return {party.service_tag: party.addresses for party in tagged}
 
     @cached_property
     def _by_source(self) -> dict[str, list[int]]:

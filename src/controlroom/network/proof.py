@@ -95,7 +95,12 @@ def prove(
     projection: Projection, ruleset: Ruleset, *, idle: bool = False, budget: int = DEFAULT_BUDGET
 ) -> Verdicts:
     """Compare a ruleset with the policy in every direction that the policy filters. Raise `BudgetExceeded`."""
-    findings: list[Finding] = []
+    if ruleset.seen_from is not None:
+        ruleset = ruleset.seen_from(projection)
+    findings = [
+        Finding(FindingKind.MISSING, direction, message, flow=flow)
+        for direction, flow, message in ruleset.missing
+    ]
     nodes = 0
     hints = _known_addresses(projection)
     for direction in projection.filtered:

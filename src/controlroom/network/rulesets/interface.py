@@ -1,11 +1,11 @@
 """What a parser of rulesets takes and gives."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from controlroom.network.analysis import Program
-from controlroom.network.projection import Direction
+from controlroom.network.projection import Direction, Projection
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,17 @@ class RulesetText:
 class Ruleset:
     """What a firewall really does, as a program for each direction that it could filter.
 
-    ``assumptions`` are sentences that every verdict about this ruleset rests on.
+    ``assumptions`` are sentences that every verdict about this ruleset rests on. Where rules speak of hosts or networks
+    by name, or of no near side at all, ``seen_from`` reads the ruleset anew in the light of one projection; what was
+    unknown without it may be known then. ``missing`` are flows known by name alone for which there is no rule: the
+    direction, the flow, and a sentence.
     """
 
     parser: str
     programs: Mapping[Direction, Program]
     assumptions: tuple[str, ...] = ()
+    seen_from: "Callable[[Projection], Ruleset] | None" = None
+    missing: tuple[tuple[Direction, str, str], ...] = ()
 
 
 class RulesetParser(Protocol):
