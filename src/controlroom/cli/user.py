@@ -3,25 +3,22 @@
 Works on the server's own machine, with the server's settings; the server may run meanwhile and notices within seconds.
 """
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
+from controlroom.cli.local.console import known_right, on_console, place_kind
 from controlroom.cli.output import out, print_facts, print_json, print_table
 from controlroom.foundation.errors import Invalid
 from controlroom.foundation.paging import LARGEST_LIMIT, PageRequest
-from controlroom.foundation.settings import load_settings
 from controlroom.identity.accounts import PasswordGiven
-from controlroom.identity.console import Console, open_console
+from controlroom.identity.console import Console
+from controlroom.identity.explanation import Explanation
 from controlroom.identity.models import User
-from controlroom.server.keys import server_key
+from controlroom.identity.rights_schemas import ExplanationOut
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
-
-T = TypeVar("T")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The name that the user signs in with.")]
@@ -52,7 +49,7 @@ def list_users(
             cursor = page.next_cursor
         return users
 
-    users = _run(read)
+    users = on_console(read)
     if json:
         print_json([_facts(user) for user in users])
         return
@@ -80,7 +77,7 @@ def add(
             console.caller, name=name, roles=role, display_name=display_name, password=password
         )
 
-    _print_given(_run(create), json)
+    _print_given(on_console(create), json)
 
 
 @app.command()
@@ -92,7 +89,7 @@ def reset_password(name: NameArgument, password_stdin: StdinOption = False, json
         user = await console.identity.accounts.by_name(name)
         return await console.identity.accounts.reset_password(console.caller, user.id, password)
 
-    _print_given(_run(reset), json)
+    _print_given(on_console(reset), json)
 
 
 @app.command()
@@ -103,7 +100,7 @@ def disable(name: NameArgument, json: JsonOption = False) -> None:
         user = await console.identity.accounts.by_name(name)
         return await console.identity.accounts.disable(console.caller, user.id)
 
-    _print_user(_run(act), json)
+    _print_user(on_console(act), json)
 
 
 @app.command()
@@ -114,16 +111,44 @@ def enable(name: NameArgument, json: JsonOption = False) -> None:
         user = await console.identity.accounts.by_name(name)
         return await console.identity.accounts.enable(console.caller, user.id)
 
-    _print_user(_run(act), json)
+    _print_user(on_console(act), json)
 
 
-def _run(act: Callable[[Console], Awaitable[T]]) -> T:
-    async def run() -> T:
-        settings = load_settings()
-        async with open_console(settings, server_key(settings)) as console:
-            return await act(console)
+@app.command()
+def why(
+    name: NameArgument,
+    permission: Annotated[
+        str, typer.Argument(metavar="RIGHT", help="The right that is asked about, such as 'run.request'.")
+    ],
+    place: Annotated[
+        str,
+        typer.Argument(
+            metavar="[PLACE]",
+            help="A bot, '/folder' with --folder, or a pool with --pool; everywhere where it is left out.",
+        ),
+    ] = "",
+    folder: Annotated[bool, typer.Option("--folder", help="The place is a folder.")] = False,
+    pool: Annotated[bool, typer.Option("--pool", help="The place is a device pool.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Say why a user may do something somewhere, or why not; exit code 1 where they may not."""
+    kind = place_kind(place, folder=folder, pool=pool)
+    right = known_right(permission)
 
-    return asyncio.run(run())
+    async def explain(console: Console) -> Explanation:
+        return await console.identity.explanations.explain(name, right, kind, place)
+
+    found = on_console(explain)
+    if json:
+        print_json(ExplanationOut.of(found).model_dump(mode="json"))
+    else:
+        out.print(found.sentence, markup=False)
+        for each in found.elsewhere:
+            out.print(f"Elsewhere: the role {each.role}, given at {each.place_name}.", markup=False)
+        if not found.allowed:
+            out.print(f"Roles with this right: {', '.join(found.roles_with_it) or 'none'}.", markup=False)
+    if not found.allowed:
+        raise typer.Exit(1)
 
 
 def _read_password() -> str:

@@ -1,9 +1,9 @@
-"""The API of identity: who is signed in, users, roles, one's own account, API keys."""
+"""The API of identity: who is signed in, users, roles and rights, one's own account, API keys."""
 
 from fastapi import APIRouter
 
-from controlroom.identity.routes import account, api_keys, session, users
+from controlroom.identity.routes import account, api_keys, roles, session, users
 
 router = APIRouter(prefix="/api/v1")
-for _routes in (session.router, account.router, users.router, api_keys.router):
+for _routes in (session.router, account.router, users.router, roles.router, api_keys.router):
     router.include_router(_routes)

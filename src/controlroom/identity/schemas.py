@@ -1,4 +1,4 @@
-"""What the API takes and gives of users, sessions, roles and API keys."""
+"""What the API takes and gives of users, sessions and API keys."""
 
 from datetime import datetime
 from typing import Annotated
@@ -205,10 +205,3 @@ class NewApiKeyOut(Schema):
 
     key: ApiKeyOut
     secret: str = Field(description="The key itself; shown this once.", examples=["crk_..."])
-
-
-class RoleOut(Schema):
-    """A role and the rights it gives."""
-
-    name: str
-    permissions: list[Permission]

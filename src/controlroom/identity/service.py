@@ -11,12 +11,15 @@ from controlroom.foundation.errors import Conflict
 from controlroom.foundation.settings import Settings
 from controlroom.identity.accounts import Accounts
 from controlroom.identity.api_keys import ApiKeys
+from controlroom.identity.assignments import Assignments
 from controlroom.identity.authentication import Authentication
 from controlroom.identity.caller import Caller
 from controlroom.identity.cookies import SessionCookie
+from controlroom.identity.explanation import Explanations
 from controlroom.identity.passwords import PasswordHasher, PasswordPolicy
 from controlroom.identity.permissions import Permission
 from controlroom.identity.providers.local import LocalProvider
+from controlroom.identity.roles import RoleService
 from controlroom.identity.sessions import Sessions
 from controlroom.identity.throttle import SignInThrottle
 from controlroom.identity.usage import UsageNotes
@@ -52,6 +55,9 @@ class IdentityService:
             throttle=SignInThrottle(cache, clock),
         )
         self.api_keys = ApiKeys(database, clock, self.authentication)
+        self.roles = RoleService(database, clock, self.authentication)
+        self.assignments = Assignments(database, clock, self.authentication)
+        self.explanations = Explanations(database, self.accounts)
 
     async def ensure_administrator(self, *, name: str = "admin") -> str | None:
         """Create an administrator where there is no user at all, and return the password made up for them.

@@ -1,4 +1,4 @@
-"""Users and roles."""
+"""Users."""
 
 from functools import partial
 from typing import Annotated
@@ -6,15 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 
 from controlroom.foundation.http import PROBLEMS, PageOut, PageQuery, require_match, set_etag
-from controlroom.identity.access import Guard, identity_of, permitted
+from controlroom.identity.access import identity_of, permitted
 from controlroom.identity.caller import Caller
 from controlroom.identity.models import User
-from controlroom.identity.permissions import SHIPPED_ROLES, Permission
+from controlroom.identity.permissions import Permission
 from controlroom.identity.schemas import (
     NewUserIn,
     PasswordGivenOut,
     PasswordResetIn,
-    RoleOut,
     UserEditIn,
     UserOut,
 )
@@ -91,13 +90,6 @@ async def reset_password(
     given = await identity_of(request).accounts.reset_password(caller, user_id, body.password)
     response.headers["Cache-Control"] = "no-store"
     return PasswordGivenOut(user=_shown(response, given.user), generated_password=given.generated)
-
-
-@router.get("/roles")
-async def list_roles(_caller: Annotated[Caller, permitted(Guard.SIGNED_IN)]) -> PageOut[RoleOut]:
-    """List the roles and the rights that each gives."""
-    roles = [RoleOut(name=name, permissions=sorted(rights)) for name, rights in SHIPPED_ROLES.items()]
-    return PageOut(items=roles, next_cursor=None)
 
 
 def _shown(response: Response, user: User) -> UserOut:
