@@ -15,6 +15,7 @@ from controlroom.protocol.messages import (
     CancelAttempt,
     Drain,
     Ended,
+    LeaseRenewed,
     Log,
     Outcome,
     PauseAttempt,
@@ -410,6 +411,47 @@ async def test_an_exclusive_bot_is_stopped_when_its_lease_runs_out_and_others_go
         assert outcome is Outcome.LOST
         assert "lease" in message
         assert not other.ends.done()
+
+
+async def test_an_exclusive_bot_begins_only_once_a_heartbeat_that_names_it_was_answered(
+    room: ControlRoom, tmp_path: Path
+) -> None:
+    """The order may be older than the lease that came with it: only a round trip tells."""
+    room.renews = False
+    async with running(room, tmp_path) as scene:
+        await room.until(lambda: room.hellos)
+        await room.assign(make_plan("att_1", PACKAGE, exclusive=True))
+        await room.assign(make_plan("att_2", PACKAGE))
+        await scene.started("att_2")
+        await room.until(lambda: sum(len(beat.held) == 2 for beat in room.heartbeats) > 5)
+        assert "att_1" not in scene.executor.bots
+
+        room.say(LeaseRenewed(("att_1",), 10_000))  # answers nothing that was asked
+        room.renews = True
+        await scene.started("att_1")
+
+
+async def test_an_exclusive_bot_whose_order_came_too_late_is_never_begun(
+    room: ControlRoom, tmp_path: Path
+) -> None:
+    room.renews = False
+    async with running(room, tmp_path) as scene:
+        await room.until(lambda: room.hellos)
+        await room.assign(make_plan("att_1", PACKAGE, exclusive=True))
+        await room.until(lambda: any(beat.held for beat in room.heartbeats))
+        room.say(StaleAttempt("att_1", "Its lease ran out."))
+        assert (await scene.closed("att_1")).outcome is Outcome.LOST
+        assert "att_1" not in scene.executor.bots
+
+
+async def test_the_heartbeat_that_an_exclusive_bot_waits_for_goes_out_at_once(
+    room: ControlRoom, tmp_path: Path
+) -> None:
+    room.heartbeat_seconds = 3600
+    async with running(room, tmp_path) as scene:
+        await room.until(lambda: room.heartbeats)
+        await room.assign(make_plan("att_1", PACKAGE, exclusive=True))
+        await scene.started("att_1")
 
 
 async def test_a_fault_of_the_runner_ends_the_attempt_as_lost(room: ControlRoom, tmp_path: Path) -> None:

@@ -165,6 +165,8 @@ class Heartbeat(msgspec.Struct, frozen=True, tag="heartbeat"):
     held: tuple[HeldAttempt, ...]
     load: float = 0
     memory_used_fraction: float = 0
+    number: int = 0
+    """Names this heartbeat in its answer; a runner counts up from 1."""
 
 
 class Report(msgspec.Struct, frozen=True, tag="report"):
@@ -241,9 +243,12 @@ class StaleAttempt(msgspec.Struct, frozen=True, tag="stale"):
 
 
 class LeaseRenewed(msgspec.Struct, frozen=True, tag="lease"):
-    """These attempts live on for another lease from now."""
+    """These attempts live on for another lease from now: the answer to a heartbeat, or to a hello."""
 
     attempt_ids: tuple[str, ...]
+    heartbeat: int = 0
+    """The number of the heartbeat that is answered, 0 for the hello. What the runner may rely on is a lease from the
+    moment it *sent* that heartbeat, however long the answer was on its way."""
 
 
 class Drain(msgspec.Struct, frozen=True, tag="drain"):

@@ -97,4 +97,5 @@ class AttemptPlan(msgspec.Struct, frozen=True):
     inputs: dict[str, Any]
     grace_seconds: float = 10
     exclusive: bool = False
-    """True: the runner stops the bot when its lease runs out, since another attempt may then begin."""
+    """True: another attempt may begin when the lease runs out, so the runner starts the bot only once a heartbeat that
+    names the attempt was answered, and stops it when the lease that this gave is over."""

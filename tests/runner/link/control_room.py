@@ -148,7 +148,8 @@ class ControlRoom:
             case Heartbeat():
                 self.heartbeats.append(message)
                 if self.renews and message.held:
-                    channel.outgoing.put_nowait(LeaseRenewed(tuple(held.attempt_id for held in message.held)))
+                    named = tuple(held.attempt_id for held in message.held)
+                    channel.outgoing.put_nowait(LeaseRenewed(named, message.number))
             case Report() if self.forgets:
                 self.forgets -= 1
                 self.forgotten.append(message)

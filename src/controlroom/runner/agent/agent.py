@@ -74,7 +74,6 @@ class Agent:
         self._link = Link(connector, self, self._attempts.outbox, pace=pace, watcher=self._link_changed)
         self._facts = machine_facts()
         self._leases = LeaseBook()
-        self._first_lease_seconds = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
@@ -119,15 +118,12 @@ class Agent:
     def heartbeat(self) -> Heartbeat:
         """Return the sign of life, with every attempt that is to live on."""
         held = tuple(attempt.held() for attempt in self._attempts)
-        if held:
-            self._leases.heartbeat_sent()
         load, memory = machine_load()
-        return Heartbeat(held, load, memory)
+        return Heartbeat(held, load, memory, self._leases.heartbeat_sent())
 
     def welcomed(self, welcome: Welcome) -> None:
         """Take the pace of a new connection."""
         self._leases.welcomed(welcome.lease_seconds)
-        self._first_lease_seconds = max(0.0, welcome.lease_seconds - welcome.heartbeat_seconds)
 
     async def receive(self, message: FromServer) -> None:
         """Act on a message; whatever takes its time goes on beside the link."""
@@ -140,8 +136,8 @@ class Agent:
                 self._tell(message.attempt_id, message)
             case PauseAttempt() | ResumeAttempt() | StaleAttempt():
                 self._tell(message.attempt_id, message)
-            case LeaseRenewed(attempt_ids=attempt_ids):
-                self._renew(attempt_ids)
+            case LeaseRenewed(attempt_ids=attempt_ids, heartbeat=heartbeat):
+                self._renew(attempt_ids, heartbeat)
             case Drain(draining=draining):
                 self._draining = draining
             case Refused(reason=reason):
@@ -156,9 +152,9 @@ class Agent:
         if attempt is None:
             return
         if plan.exclusive:
-            # Before this, a runner without attempts named none in its heartbeats, so the book knows no recent answer.
-            # The order itself is the newest word; the next heartbeat names the attempt and is answered, or it is stale.
-            attempt.lease_until = lease_clock() + self._first_lease_seconds
+            # The order may have been under way for longer than the lease that was given with it: the bot waits for the
+            # answer to a heartbeat that names it, which is sent from here and so tells how old the lease is.
+            self._link.send_heartbeat_now()
         if self._stopping.is_set():
             await attempt.end(Outcome.LOST, _STOPPED)
             return
@@ -198,13 +194,12 @@ class Agent:
                 _log.warning("runner.attempt_stale", attempt_id=attempt_id, reason=reason)
                 self._spawn(attempt.kill(reason))
 
-    def _renew(self, attempt_ids: tuple[str, ...]) -> None:
-        self._leases.renewed()
-        until = self._leases.lasts_until()
+    def _renew(self, attempt_ids: tuple[str, ...], heartbeat: int) -> None:
+        until = self._leases.renewed(heartbeat)
         for attempt_id in attempt_ids:
             attempt = self._attempts.get(attempt_id)
-            if attempt is not None and attempt.plan.exclusive:
-                attempt.lease_until = until
+            if attempt is not None and until > lease_clock():
+                attempt.lease_given(until)
 
     async def _tick(self) -> None:
         while True:

@@ -49,7 +49,7 @@ class LocalAttempt:
         self.closed = False
         """Whether the Control Room wants no more of it."""
         self.lease_until = float("inf")
-        """On `lease.lease_clock`; only an exclusive attempt has an end to its lease here."""
+        """On `lease.lease_clock`; only an exclusive attempt that was given a lease has an end to it here."""
         self.task: asyncio.Task[None] | None = None
         """Carries the attempt out; None for one that an earlier process began."""
         self.outcome: Outcome | None = None
@@ -60,11 +60,20 @@ class LocalAttempt:
         self._work: asyncio.Task[None] | None = None
         self._stop: _Stop | None = None
         """Asked for before the execution began."""
+        self._has_lease = asyncio.Event()
+        if not plan.exclusive:
+            self._has_lease.set()
 
     @property
     def running(self) -> bool:
         """Whether it may still have processes on this machine."""
         return self.task is not None and not self.task.done()
+
+    def lease_given(self, until: float) -> None:
+        """Take note of a lease that lasts until a moment of `lease.lease_clock`; an exclusive bot may begin with the first."""
+        if self.plan.exclusive:
+            self.lease_until = until
+            self._has_lease.set()
 
     def held(self) -> HeldAttempt:
         """Say that this runner has the attempt, and how far it is."""
@@ -141,6 +150,7 @@ class LocalAttempt:
                 self._work.cancel()
 
     async def _do_work(self, means: Means) -> None:
+        await self._has_lease.wait()
         if means.slots.locked():
             await self.report(Preparing("Waiting for a free slot."))
         async with means.slots, means.packages.package(self.plan) as package:

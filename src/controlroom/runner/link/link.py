@@ -41,6 +41,7 @@ class Link:
         self._watcher = watcher
         self._backoff = Backoff(pace)
         self._connection: Connection | None = None
+        self._heartbeat_wanted = asyncio.Event()
 
     async def run(self) -> None:
         """Connect, carry, and connect again for ever."""
@@ -65,6 +66,10 @@ class Link:
             except Exception:  # a fault of ours must not end the link: the bots' reports wait behind it
                 _log.exception("runner.link_fault")
                 await asyncio.sleep(self._backoff.next_seconds())
+
+    def send_heartbeat_now(self) -> None:
+        """Let the next heartbeat go out without waiting for its time; on the next connection where there is none."""
+        self._heartbeat_wanted.set()
 
     async def say_goodbye(self, reason: str, *, within_seconds: float) -> bool:
         """Wait until all reports are delivered, then take leave; say whether it could within the time."""
@@ -95,7 +100,14 @@ class Link:
     async def _carry(self, opened: Opened) -> None:
         try:
             async with asyncio.timeout(opened.limit_seconds):
-                await carry(opened.connection, opened.welcome, self._peer, self._outbox, self._pace.stall)
+                await carry(
+                    opened.connection,
+                    opened.welcome,
+                    self._peer,
+                    self._outbox,
+                    self._pace.stall,
+                    self._heartbeat_wanted,
+                )
         except TimeoutError:
             self._backoff.reset()
             raise LinkLost("Trying again whether a WebSocket passes.") from None

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Protocol
 
 from controlroom.protocol.messages import Ack, FromServer, Heartbeat, Hello, Refused, Welcome
@@ -31,15 +32,23 @@ class Peer(Protocol):
 
 
 async def carry(
-    connection: Connection, welcome: Welcome, peer: Peer, outbox: Outbox, stall_seconds: float
+    connection: Connection,
+    welcome: Welcome,
+    peer: Peer,
+    outbox: Outbox,
+    stall_seconds: float,
+    heartbeat_wanted: asyncio.Event,
 ) -> None:
-    """Carry a connection until it breaks; always ends with a `LinkError`, or cancelled."""
+    """Carry a connection until it breaks; always ends with a `LinkError`, or cancelled.
+
+    A heartbeat goes out at the server's pace, and at once where ``heartbeat_wanted`` is set.
+    """
     peer.welcomed(welcome)
     outbox.connected()
     try:
         await _until_one_ends(
             _send_reports(connection, outbox),
-            _send_heartbeats(connection, welcome, peer, outbox, stall_seconds),
+            _send_heartbeats(connection, welcome, peer, outbox, stall_seconds, heartbeat_wanted),
             _receive(connection, peer, outbox),
         )
     finally:
@@ -52,12 +61,20 @@ async def _send_reports(connection: Connection, outbox: Outbox) -> None:
 
 
 async def _send_heartbeats(
-    connection: Connection, welcome: Welcome, peer: Peer, outbox: Outbox, stall_seconds: float
+    connection: Connection,
+    welcome: Welcome,
+    peer: Peer,
+    outbox: Outbox,
+    stall_seconds: float,
+    wanted: asyncio.Event,
 ) -> None:
     pause = min(max(welcome.heartbeat_seconds, 0.05), 3600.0)
     while True:
+        wanted.clear()
         await connection.send([encode(peer.heartbeat())])
-        await asyncio.sleep(pause)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await wanted.wait()
         outbox.resend_stalled(stall_seconds)
 
 

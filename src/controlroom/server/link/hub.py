@@ -63,7 +63,8 @@ class LinkHub:
         self._settings = settings
         self._connections: dict[str, Connection] = {}
         self._heard: dict[str, float] = {}
-        self._to_renew: dict[str, tuple[Connection, Sequence[HeldAttempt]]] = {}
+        self._to_renew: dict[str, tuple[Connection, Sequence[HeldAttempt], int]] = {}
+        """By device: what its newest heartbeat names, and that heartbeat's number."""
         self._loads: dict[str, tuple[float, float]] = {}
 
     @property
@@ -99,7 +100,7 @@ class LinkHub:
             )
         )
         connection.send(Drain(row.mode != DeviceMode.ACTIVE))
-        self._hear(connection, hello.held)
+        self._hear(connection, hello.held, heartbeat=0)
         await self._send_orders(connection)
         log.info("runner.connected", device_id=device.id, held=len(hello.held))
         return connection
@@ -128,7 +129,7 @@ class LinkHub:
                         return
                     reports.append(message)
                 case Heartbeat():
-                    self._hear(connection, message.held)
+                    self._hear(connection, message.held, heartbeat=message.number)
                     self._loads[connection.device_id] = (message.load, message.memory_used_fraction)
                 case Goodbye():
                     connection.close()
@@ -139,13 +140,13 @@ class LinkHub:
             self._heard[connection.device_id] = time.monotonic()
             await self._intake.take(connection, reports)
 
-    def _hear(self, connection: Connection, held: Sequence[HeldAttempt]) -> None:
+    def _hear(self, connection: Connection, held: Sequence[HeldAttempt], *, heartbeat: int) -> None:
         self._heard[connection.device_id] = time.monotonic()
         if len(connection.known_attempts) > _MOST_KNOWN_ATTEMPTS:
             connection.known_attempts.clear()  # an order that comes again is let be by its runner
         connection.known_attempts |= {attempt.attempt_id for attempt in held[:_MOST_KNOWN_ATTEMPTS]}
         if held:
-            self._to_renew[connection.device_id] = (connection, held)
+            self._to_renew[connection.device_id] = (connection, held, heartbeat)
 
     async def run_forever(self) -> None:
         """Keep leases, presence and orders in step until cancelled."""
@@ -208,10 +209,10 @@ class LinkHub:
             if waiting:
                 await self._renew(list(waiting.values()))
 
-    async def _renew(self, waiting: Sequence[tuple[Connection, Sequence[HeldAttempt]]]) -> None:
+    async def _renew(self, waiting: Sequence[tuple[Connection, Sequence[HeldAttempt], int]]) -> None:
         valid = [
             held.attempt_id
-            for _, all_held in waiting
+            for _, all_held, _ in waiting
             for held in all_held
             if self._tokens.is_valid(held.attempt_id, held.token)
         ]
@@ -220,10 +221,10 @@ class LinkHub:
         except ControlRoomError as error:
             log.warning("leases.delayed", reason=error.detail, attempts=len(valid))
             return
-        for connection, all_held in waiting:
+        for connection, all_held, heartbeat in waiting:
             renewed = tuple(held.attempt_id for held in all_held if held.attempt_id in active)
             if renewed:
-                connection.send(LeaseRenewed(renewed))
+                connection.send(LeaseRenewed(renewed, heartbeat))
             for held in all_held:
                 if held.attempt_id not in active and held.running:
                     connection.send(StaleAttempt(held.attempt_id, _NOT_COUNTING))

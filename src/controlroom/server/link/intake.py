@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from controlroom.foundation.errors import ControlRoomError
+from controlroom.foundation.pace import Pace
 from controlroom.foundation.telemetry import logger
 from controlroom.protocol.messages import Report
 from controlroom.protocol.records import MAXIMUM_BATCH_RECORDS
@@ -13,6 +14,7 @@ from controlroom.server.link.connection import Connection
 
 _QUEUE_DELIVERIES = 1_000
 _BATCH_REPORTS = 400
+_BATCH_SECONDS = 0.03
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 log = logger("server.link.intake")
@@ -37,8 +39,10 @@ class ReportIntake:
 
     async def run_forever(self) -> None:
         """Apply what comes until cancelled."""
+        pace = Pace(_BATCH_SECONDS)
         while True:
             batch = [await self._queue.get()]
+            await pace.wait()
             count = len(batch[0].reports)
             while count < _BATCH_REPORTS and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
