@@ -24,6 +24,7 @@ from serving import RunningServer, package_of, running_server, script, wait_for
 
 pytestmark = pytest.mark.timeout(150)
 
+_LOCKED_SECONDS = 30
 _DISK_BYTES = 3_000_000
 ZIP = {"Content-Type": "application/zip"}
 
@@ -93,6 +94,46 @@ def test_a_locked_database_is_waited_for_or_said_and_loses_nothing(stocked: Stoc
             ]
         runs = client.get("/api/v1/runs", params={"limit": 100}).raise_for_status().json()["items"]
         assert sum(run["bot_name"] == "patient" for run in runs) == 2
+
+
+def test_a_database_locked_for_30_seconds_is_said_and_loses_nothing(stocked: Stocked) -> None:
+    """Changes are refused in words for all of the time, reading goes on, and what bots report meanwhile comes after."""
+    room = stocked.room
+    source = "import time\nfrom controlroom import bot\nfor n in range(100):\n    print(n, flush=True)\n    time.sleep(0.1)\n"
+    room.publish(script(source + "bot.output('counted', 100)\n"), "counting")
+    with room.client() as client:
+        running = _request(room, "counting")
+        wait_for(
+            lambda: client.get(f"/api/v1/runs/{running}").json()["state"] == "running", "it runs", seconds=30
+        )
+        server, begun = room.server, time.monotonic()
+        refused: list[httpx.Response] = []
+        with _locked(room.folder / "data" / "controlroom.db"):
+            while time.monotonic() < begun + _LOCKED_SECONDS:
+                key = f"locked {len(refused)}"
+                refused.append(client.post("/api/v1/runs", json={"bot": "counting", "idempotency_key": key}))
+                shown = client.get(f"/api/v1/runs/{running}").raise_for_status().json()
+                assert shown["state"] == "running", "nothing is said that is not known"
+        assert {answer.status_code for answer in refused} == {503}
+        for answer in refused:
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert int(answer.headers["Retry-After"]) > 0
+            assert answer.json()["code"] == "unavailable"
+            assert "busy" in answer.json()["detail"]
+        run = room.wait_for_end(running)
+        assert run["state"] == "succeeded", run["message"]
+        assert run["outputs"] == {"counted": 100}
+        assert len(run["attempts"]) == 1, "its runner was there all the time"
+        log = client.get(f"/api/v1/attempts/{run['attempt_id']}/log").json()
+        assert [line["text"] for line in log["lines"] if line["stream"] == "out"] == [
+            str(n) for n in range(100)
+        ]
+        asked = client.get("/api/v1/runs", params={"filter": "bot:counting"}).raise_for_status().json()
+        assert [each["id"] for each in asked["items"]] == [running], "what was refused was not done"
+    assert room.server is server
+    assert server is not None
+    assert server.poll() is None
+    assert "Traceback" not in room.log_of("server")
 
 
 def test_a_runner_that_was_taken_for_gone_while_it_was_there_is_told_to_connect_anew(
