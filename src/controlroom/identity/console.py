@@ -14,6 +14,7 @@ from sqlalchemy import Connection, inspect, make_url
 
 from controlroom.audit.actor import Actor, ActorKind
 from controlroom.audit.service import AuditService
+from controlroom.audit.signing import Signer
 from controlroom.foundation.cache.memory import MemoryCache
 from controlroom.foundation.clock import SystemClock
 from controlroom.foundation.database import Database
@@ -43,7 +44,9 @@ async def open_console(settings: Settings, secret_key: bytes) -> AsyncIterator[C
     identity = IdentityService(database, MemoryCache(clock), clock, settings)
     try:
         await _require_tables(database)
-        yield Console(database, identity, AuditService(database, clock, secret_key), local_caller(_account()))
+        signer, is_sent = Signer(settings.data_folder), bool(settings.audit_syslog_host)
+        audit = AuditService(database, clock, secret_key, signer, is_sent=is_sent)
+        yield Console(database, identity, audit, local_caller(_account()))
     finally:
         await identity.close()
         await database.close()

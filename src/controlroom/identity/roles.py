@@ -138,7 +138,8 @@ class RoleService:
                     setattr(role, field, after)
                 role.revision, role.updated_at = role.revision + 1, self._clock.now()
                 await session.flush()
-                await self._require_administrator(session)
+                if Permission.USER_MANAGE in changes.get("permissions", ((), ()))[0]:
+                    await self._require_administrator(session)
                 self._tell(
                     transaction, caller, name, "changed", {key: list(pair) for key, pair in changes.items()}
                 )
@@ -214,13 +215,13 @@ def _changes(caller: Caller, role: Role, edit: RoleEdit) -> dict[str, tuple[Any,
     wanted: dict[str, Any] = {}
     if edit.description is not None:
         wanted["description"] = _description(edit.description)
-    if edit.permissions is not None:
-        _own_rights(caller, known_permissions(role.permissions or ()))
-        wanted["permissions"] = sorted(right.value for right in _own_rights(caller, edit.permissions))
-    if role.name in SHIPPED_ROLES and wanted:
+    if role.name in SHIPPED_ROLES and (edit.description, edit.permissions) != (None, None):
         raise Conflict(
             f"The role '{role.name}' ships with the product; only whether it asks for a second factor can be changed."
         )
+    if edit.permissions is not None:
+        _own_rights(caller, known_permissions(role.permissions or ()))
+        wanted["permissions"] = sorted(right.value for right in _own_rights(caller, edit.permissions))
     if edit.requires_second_factor is not None:
         wanted["requires_second_factor"] = edit.requires_second_factor
     return {
