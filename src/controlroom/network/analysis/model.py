@@ -122,11 +122,30 @@ def values_of(packet: Packet) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Rewrite:
+    """What a translation puts in place of a packet's own values: one of a set, or None where it keeps its own.
+
+    A shift is added to the packet's own address instead. ``local`` says that the new address is this host's own.
+    """
+
+    family: Family
+    sources: IntervalSet | None = None
+    destinations: IntervalSet | None = None
+    source_ports: IntervalSet | None = None
+    destination_ports: IntervalSet | None = None
+    source_shift: int = 0
+    destination_shift: int = 0
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One line of a firewall as far as it is understood.
 
     ``name`` lets a person find it. A rule that is not ``certain`` may or may not match what its box holds, for
-    ``reason``. A skip goes on at the rule with number ``target``, which is later than the rule itself.
+    ``reason``. A skip goes on at the rule with number ``target``, which is later than the rule itself. A ``path``
+    only leads from one rule to another: it is never named as what let a packet through. A rule with a ``rewrite``
+    leads to the rules as they look to the packet before it is rewritten so.
     """
 
     name: str
@@ -135,6 +154,8 @@ class Rule:
     target: int = 0
     certain: bool = True
     reason: str = ""
+    path: bool = False
+    rewrite: Rewrite | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +192,9 @@ def decide(program: Program, matching: Sequence[int]) -> Ruling:
             ruling = _decide_uncertain(program, matching, position)
             return ruling if ruling.rule >= 0 else Ruling(ruling.verdict, through)
         if rule.effect is not Effect.SKIP:
-            return Ruling(Verdict(rule.effect.value), matching[position])
-        through = matching[position]
+            return Ruling(Verdict(rule.effect.value), through if rule.path else matching[position])
+        if not rule.path:
+            through = matching[position]
         position = bisect_left(matching, rule.target, position + 1)
     return Ruling(program.default, through)
 
@@ -185,9 +207,9 @@ def _decide_uncertain(program: Program, matching: Sequence[int], start: int) -> 
         rule = program.rules[number]
         if rule.effect is Effect.SKIP:
             after = rulings[bisect_left(matching, rule.target, position + 1)]
-            matched = after if after.rule >= 0 else Ruling(after.verdict, number)
+            matched = after if after.rule >= 0 or rule.path else Ruling(after.verdict, number)
         else:
-            matched = Ruling(Verdict(rule.effect.value), number)
+            matched = Ruling(Verdict(rule.effect.value), -1 if rule.path else number)
         if rule.certain:
             rulings[position] = matched
         elif rulings[position + 1].verdict is matched.verdict:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from controlroom.network.addresses import Addresses, Family, parse_addresses
 from controlroom.network.errors import BadRuleset
 from controlroom.network.projection import Direction
-from controlroom.network.rulesets.chains import Action, BaseChain, Line, lay_out
+from controlroom.network.rulesets.chains import Action, BaseChain, Line
+from controlroom.network.rulesets.layout import lay_out
 from controlroom.network.rulesets.interface import Ruleset, RulesetText
 from controlroom.network.rulesets.iptables_match import read_line
 from controlroom.network.rulesets.nftables import ASSUMPTIONS

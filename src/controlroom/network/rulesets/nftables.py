@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from controlroom.network.analysis import Program, Verdict
 from controlroom.network.errors import BadRuleset
 from controlroom.network.projection import Direction
-from controlroom.network.rulesets.chains import Action, BaseChain, Line, lay_out
+from controlroom.network.rulesets.chains import Action, BaseChain, Line
+from controlroom.network.rulesets.layout import lay_out
 from controlroom.network.rulesets.interface import Ruleset, RulesetText
 from controlroom.network.rulesets.nftables_match import ONLY_FAMILY, read_rule
 from controlroom.network.rulesets.nftables_text import objects_of_text
