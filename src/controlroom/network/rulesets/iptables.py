@@ -22,6 +22,7 @@ from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
 _HOOKS = {Direction.INBOUND: "INPUT", Direction.OUTBOUND: "OUTPUT", Direction.FORWARD: "FORWARD"}
 _SCOPES = {Family.IPV4: ONLY_FAMILY["ip"], Family.IPV6: ONLY_FAMILY["ip6"]}
 _POLICIES = {"ACCEPT": Action.ACCEPT, "DROP": Action.DROP}
+_UFW = re.compile(r"^:ufw6?-", re.MULTILINE)
 _SIX = re.compile(r"ip6tables|IPv6|ip6|ipv6-icmp|rules6|-[sd] [0-9a-f]*:[0-9a-f:]*")
 
 
@@ -40,7 +41,9 @@ class IptablesParser:
     name = "iptables"
 
     def recognises(self, file: RulesetText) -> bool:
-        """Say whether a file is one of iptables-save, or of ipset save."""
+        """Say whether a file is one of iptables-save, or of ipset save; ufw's own files are its parser's."""
+        if _UFW.search(file.text[:20_000]) and ":INPUT " not in file.text:
+            return False
         return any(line.startswith(("*filter", "create ")) for line in file.text.splitlines()[:2000])
 
     def parse(self, files: tuple[RulesetText, ...]) -> Ruleset:
