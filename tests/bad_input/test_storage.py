@@ -7,7 +7,7 @@ import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +210,75 @@ def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:
             assert room.wait_for_end(run_id)["state"] == "succeeded"
         assert room.publish(script("print('after')"), "after")["created"] is True
         assert "Traceback" not in room.log_of("server")
+
+
+_RUNNER_DISK_BYTES = 40_000_000
+FILLING = """
+import os
+from controlroom import bot
+path, written = os.path.join(os.environ["CONTROLROOM_ARTIFACTS"], "large"), 0
+with open(path, "wb", buffering=0) as file:
+    try:
+        while True:
+            written += file.write(bytes(65536))
+    except OSError as error:
+        print(error.strerror, flush=True)
+for number in range(20_000):
+    print("a line for which there is no room", number)
+bot.output("written", written > 1_000_000)
+"""
+
+
+def test_a_bot_that_fills_the_runners_disk_is_told_apart_and_the_next_one_runs(tmp_path: Path) -> None:
+    """Artifacts, log and the runner's own files lie on one tiny disk, first filled by a bot and then by others."""
+    disk = tmp_path / "runner-0"
+    with _tiny_disk(disk), running_server(tmp_path, runners=1) as room, room.client() as client:
+        room.publish(script("print('fine')"), "modest")
+        assert room.wait_for_end(_request(room, "modest"))["state"] == "succeeded"
+        room.publish(script(FILLING), "filling")
+        run = room.wait_for_end(_request(room, "filling"))
+        assert (run["state"], run["outputs"]) == ("failed", {"written": True})
+        assert "disk is full" in run["message"]
+        log = client.get(f"/api/v1/attempts/{run['attempt_id']}/log", params={"search": "disk takes no more"})
+        assert log.json()["lines"], "the log says why lines are missing"
+        assert room.wait_for_end(_request(room, "modest"))["state"] == "succeeded", "it cleared up"
+
+        runner = room.runners[0]
+        with _filled(disk):
+            run = room.wait_for_end(_request(room, "modest"))
+            assert run["state"] == "rejected"
+            assert "disk is full" in run["message"]
+        assert runner.poll() is None
+        run = room.wait_for_end(_request(room, "modest"))
+        assert run["state"] == "succeeded", run["message"]
+        assert "Traceback" not in room.log_of("runner-0")
+
+
+@contextmanager
+def _tiny_disk(folder: Path) -> Iterator[None]:
+    """Mount a disk of its own for a folder; skip where that is not allowed, unless tests may skip nothing."""
+    folder.mkdir(parents=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={_RUNNER_DISK_BYTES}", "tmpfs", str(folder)]
+    done = subprocess.run(mount, capture_output=True, check=False, text=True)
+    if done.returncode != 0:
+        assert os.environ.get("CONTROLROOM_TEST_SERVERS") != "required", done.stderr
+        pytest.skip("mounting a small disk is not allowed here; run the tests as root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@contextmanager
+def _filled(disk: Path) -> Iterator[None]:
+    path = disk / "someone else's file"
+    try:
+        with suppress(OSError), path.open("wb", buffering=0) as file:
+            while True:
+                file.write(bytes(4096))
+        yield
+    finally:
+        path.unlink()
 
 
 def _says_it_is_full(answer: httpx.Response) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -23,6 +24,7 @@ from controlroom.protocol.wire import MAXIMUM_FRAME_BYTES
 from controlroom.runner.spool import Spool
 from controlroom.runner.spool.frames import Kind
 from controlroom.runner.spool.journal import Journal
+from controlroom.runner.spool.reserve import Reserve
 
 MEGABYTE = 1024 * 1024
 _decoder = msgspec.msgpack.Decoder(Report)
@@ -138,6 +140,48 @@ async def test_on_a_full_disk_lines_give_way_and_the_end_waits_for_room(
     assert said[0] == Started(1, True, "env", 7)
     assert said[-1] == Ended(2, Outcome.SUCCEEDED, 0)
     assert sum(body.lines for body in said if isinstance(body, LogGap)) == 11
+
+
+async def test_what_must_be_said_uses_the_reserve_of_a_full_disk_and_lines_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = await opened(tmp_path)
+    (reserve,) = tmp_path.rglob("reserve")
+    real = Journal.append
+
+    def append(self: Journal, frame: object, *, sync: bool) -> None:
+        if reserve.exists():
+            raise OSError(28, "No space left on device")
+        real(self, frame, sync=sync)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Journal, "append", append)
+    free = 0
+    monkeypatch.setattr("shutil.disk_usage", lambda _folder: SimpleNamespace(free=free))
+    await spool.append(lines(5))
+    await spool.append(lines(6))
+    await spool.append(Output("total", 3))
+    free = 1 << 30
+    monkeypatch.setattr(Journal, "append", real)
+    await spool.append(lines(1))
+    assert reserve.exists(), "it is held again"
+    await spool.append(Ended(2, Outcome.SUCCEEDED, 0))
+
+    said = await bodies(spool)
+    assert isinstance(said[0], Log)
+    assert "disk takes no more" in said[0].records[0].text
+    assert [type(body) for body in said[1:]] == [LogGap, Output, Log, Ended]
+    assert sum(body.lines for body in said if isinstance(body, LogGap)) == 11
+
+
+async def test_an_attempt_without_room_for_its_last_words_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(_self: Reserve) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Reserve, "take", take)
+    with pytest.raises(OSError, match="No space"):
+        await opened(tmp_path)
 
 
 async def test_a_caller_that_is_cancelled_does_not_tear_the_sequence(tmp_path: Path) -> None:

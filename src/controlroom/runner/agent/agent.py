@@ -6,12 +6,14 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
+from controlroom.foundation.errors import Unavailable
 from controlroom.foundation.telemetry import logger
 from controlroom.protocol import PROTOCOL_VERSION
 from controlroom.protocol.messages import (
     Ack,
     CancelAttempt,
     Drain,
+    Ended,
     FromServer,
     Heartbeat,
     Hello,
@@ -19,6 +21,7 @@ from controlroom.protocol.messages import (
     Outcome,
     PauseAttempt,
     Refused,
+    Report,
     ResumeAttempt,
     StaleAttempt,
     StartAttempt,
@@ -148,7 +151,13 @@ class Agent:
     # What comes of it.
 
     async def _start(self, plan: AttemptPlan) -> None:
-        attempt = await self._attempts.take(plan)
+        try:
+            attempt = await self._attempts.take(plan)
+        except Unavailable as error:
+            # It cannot be written down, so it is said at once and once; where that is lost, the lease ends the attempt.
+            end = Ended(time.time(), Outcome.REJECTED, None, error.detail, error.code)
+            await self._link.say(Report(plan.attempt_id, plan.token, 1, end))
+            return
         if attempt is None:
             return
         if plan.exclusive:

@@ -14,6 +14,7 @@ from controlroom.protocol.messages import ArtifactStored, Log, Report
 from controlroom.protocol.records import Level, LogRecord, Stream
 from controlroom.protocol.wire import encode
 from controlroom.runner.agent.transfers import TransferFailed, TransferRefused, Transfers
+from controlroom.runner.disk import disk_trouble
 from controlroom.runner.link.outbox import Outbox
 from controlroom.runner.link.pace import Backoff, Pace
 from controlroom.runner.spool import Entry
@@ -58,7 +59,7 @@ class Artifacts:
         try:
             sha256, size = await asyncio.to_thread(self._copy, path)
         except OSError as error:
-            raise Unavailable(f"The artifact '{name}' could not be kept: {error.strerror}.") from None
+            raise Unavailable(f"The artifact '{name}' could not be kept. {disk_trouble(error)}") from None
         self._begin(sha256)
         return ArtifactStored(name, sha256, size, media_type)
 

@@ -6,15 +6,16 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from controlroom.foundation.errors import Invalid
+from controlroom.foundation.errors import Invalid, Unavailable
 from controlroom.foundation.telemetry import logger
 from controlroom.protocol.messages import Outcome
 from controlroom.protocol.plan import AttemptPlan
 from controlroom.runner.agent.artifacts import Artifacts
 from controlroom.runner.agent.attempt import LocalAttempt
 from controlroom.runner.agent.execution import Executor
-from controlroom.runner.agent.folder import AttemptFolder, create_folder, existing_folders
+from controlroom.runner.agent.folder import AttemptFolder, create_folder, existing_folders, remove_folder
 from controlroom.runner.agent.transfers import Transfers
+from controlroom.runner.disk import disk_trouble
 from controlroom.runner.link.outbox import Outbox
 from controlroom.runner.settings import RunnerSettings
 from controlroom.runner.spool import Entry, Spool
@@ -66,7 +67,10 @@ class Attempts:
             await self._executor.discard(folder.workspace)
 
     async def take(self, plan: AttemptPlan) -> LocalAttempt | None:
-        """Make an attempt's folder and spool; None where this runner has or had it, or cannot keep it."""
+        """Make an attempt's folder and spool; None where this runner has or had it.
+
+        Raises `Unavailable` where it cannot keep the attempt; nothing of it is left then.
+        """
         if plan.attempt_id in self._held or plan.attempt_id in self._closed:
             return None
         try:
@@ -76,7 +80,9 @@ class Attempts:
             _log.error(  # the sentence is for the operator, a traceback would hide it
                 "runner.attempt_not_kept", attempt_id=plan.attempt_id, reason=str(error)
             )
-            return None
+            await asyncio.to_thread(remove_folder, self._folder, plan.attempt_id)
+            words = disk_trouble(error) if isinstance(error, OSError) else error.detail
+            raise Unavailable(words) from None
 
     async def finish(self, attempt: LocalAttempt) -> None:
         """Clear up behind a bot that has ended; what is to be delivered stays."""

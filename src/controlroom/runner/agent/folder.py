@@ -69,6 +69,13 @@ def create_folder(attempts: Path, plan: AttemptPlan) -> AttemptFolder | None:
     return folder
 
 
+def remove_folder(attempts: Path, attempt_id: str) -> None:
+    """Delete what there is of an attempt that could not be begun. Blocking."""
+    if _ATTEMPT_ID.fullmatch(attempt_id):
+        for name in (attempt_id, f"{attempt_id}{_NEW}"):
+            shutil.rmtree(attempts / name, ignore_errors=True)
+
+
 def existing_folders(attempts: Path) -> list[AttemptFolder]:
     """Return the folders of attempts that an earlier process began; half-made ones are removed. Blocking."""
     attempts.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -14,6 +14,7 @@ from controlroom.foundation.errors import Invalid, Unavailable
 from controlroom.foundation.telemetry import logger
 from controlroom.protocol.plan import AttemptPlan
 from controlroom.runner.agent.transfers import TransferFailed, TransferRefused, Transfers
+from controlroom.runner.disk import disk_trouble
 from controlroom.runner.link.pace import Backoff, Pace
 
 _SHA256_DIGITS = 64
@@ -157,4 +158,4 @@ def _hash_of(path: Path) -> str:
 
 
 def _unwritable(error: OSError) -> Unavailable:
-    return Unavailable(f"The runner's state folder does not take the bot's package: {error.strerror}.")
+    return Unavailable(f"The bot's package could not be kept. {disk_trouble(error)}")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from controlroom.foundation.telemetry import logger
 from controlroom.protocol.plan import EnvironmentSpec
+from controlroom.runner.disk import disk_trouble
 from controlroom.runner.environments.address import environment_address
 from controlroom.runner.environments.builder import Build, packages_folder
 from controlroom.runner.environments.errors import EnvironmentUnavailable
@@ -140,7 +141,7 @@ class EnvironmentStore:
             os.replace(aside, self._ready / address)
         except OSError as error:
             raise EnvironmentUnavailable(
-                f"The environment cannot be written to {self._ready}: {error}."
+                f"The environment cannot be written to {self._ready}. {disk_trouble(error)}"
             ) from None
         finally:
             await asyncio.to_thread(_remove, aside)

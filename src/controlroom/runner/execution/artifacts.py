@@ -46,6 +46,8 @@ class ArtifactCollector:
         self._task = asyncio.create_task(self._upload_named())
         self.over_limit = ""
         """What was wrong where not everything could be kept within the limit."""
+        self.not_kept = ""
+        """Why something that the bot left could not be kept on this machine."""
 
     def offer(self, path: str, name: str) -> None:
         """Take a file that the bot named; it is uploaded soon. What does not fit in the queue is found at the end."""
@@ -92,7 +94,8 @@ class ArtifactCollector:
         try:
             stored = await self._uploader.upload(path, name[-_LONGEST_NAME:], media_type(name))
         except (ControlRoomError, OSError) as error:
-            self._warn(f"The artifact {name!r} could not be kept: {error}")
+            self.not_kept = self.not_kept or str(error)
+            self._warn(str(error))
             return
         self._stored[path, name] = _mark(found)
         self._stored_bytes += found.st_size

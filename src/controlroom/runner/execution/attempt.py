@@ -10,6 +10,7 @@ from controlroom.foundation.telemetry import logger
 from controlroom.protocol.messages import Ended, Outcome, Paused, Preparing, Resumed, Started, Usage
 from controlroom.protocol.plan import AttemptPlan
 from controlroom.protocol.records import Level
+from controlroom.runner.disk import disk_trouble, is_nearly_full
 from controlroom.runner.environments import EnvironmentLease
 from controlroom.runner.execution.artifacts import ArtifactCollector, ArtifactUploader
 from controlroom.runner.execution.capture import Capture
@@ -81,6 +82,8 @@ class AttemptExecution:
             usage = Usage(
                 course.cpu_seconds, course.peak_memory_bytes, course.clock.seconds() if course.started else 0
             )
+            if await asyncio.to_thread(is_nearly_full, self._workspace.root):
+                await asyncio.to_thread(self._workspace.empty)  # the attempt's last words need room
             now = time.time()
             self._reporter = None
             await reporter.finish(
@@ -143,7 +146,8 @@ class AttemptExecution:
         except (ControlRoomError, OSError) as error:
             if reporter.delivery.done():
                 raise
-            return Ending(Outcome.REJECTED, str(error), type(error).__name__)
+            words = disk_trouble(error) if isinstance(error, OSError) else error.detail
+            return Ending(Outcome.REJECTED, words, type(error).__name__)
         finally:
             if lease is not None:
                 lease.release()
@@ -186,6 +190,7 @@ class AttemptExecution:
                 error,
                 course.last_error_line,
                 collector.over_limit,
+                collector.not_kept,
             )
         finally:
             await collector.abandon()

@@ -31,11 +31,13 @@ def judge(
     error: tuple[str, str] | None,
     last_error_line: str,
     over_limit: str,
+    not_kept: str = "",
 ) -> Ending:
     """Judge a bot whose process has ended.
 
     ``error`` is type and text as the launcher told them, ``last_error_line`` the end of the newest traceback on its
-    standard error, ``over_limit`` what it left that could not be kept.
+    standard error, ``over_limit`` what it left that could not be kept within its limit, ``not_kept`` why this machine
+    could not keep something.
     """
     if stop is not None:
         return Ending(stop.outcome, _cut(stop.reason))
@@ -43,6 +45,8 @@ def judge(
         return _judge_failure(exit_code, error, last_error_line)
     if over_limit:
         return Ending(Outcome.FAILED, over_limit, "ArtifactsTooLarge")
+    if not_kept:
+        return Ending(Outcome.FAILED, _cut(not_kept), "ArtifactsNotKept")
     return Ending(Outcome.SUCCEEDED)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +121,8 @@ class Supervision:
     async def _ask_to_stop(self) -> None:
         # The signal first: a bot that sees the file and ends would otherwise meet the signal while it ends.
         await self.process.terminate()
-        self.cancel_file.touch()
+        with suppress(OSError):  # on a full disk the signal alone must do
+            self.cancel_file.touch()
         self.stopwatch.go_on()
         self.process.resume()
 

@@ -86,6 +86,11 @@ class Workspace:
         self._write_private(self.inputs, msgspec.json.encode(plan.inputs))
         self._check(plan)
 
+    def empty(self) -> None:
+        """Remove what the bot and its package brought; what is needed to end its processes stays. Blocking."""
+        for folder in (self.artifacts, self.temporary, self.package):
+            _remove(folder)
+
     def short_temporary(self) -> Path:
         """Return a short path of the temporary folder: a link in the system's own where the path itself is long.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from controlroom.foundation.telemetry import logger
-from controlroom.protocol.messages import Goodbye
+from controlroom.protocol.messages import FromRunner, Goodbye
 from controlroom.protocol.wire import encode
 from controlroom.runner.link.connector import Connector, Opened
 from controlroom.runner.link.outbox import Outbox
@@ -70,6 +70,16 @@ class Link:
     def send_heartbeat_now(self) -> None:
         """Let the next heartbeat go out without waiting for its time; on the next connection where there is none."""
         self._heartbeat_wanted.set()
+
+    async def say(self, message: FromRunner) -> bool:
+        """Send one message now, outside of all queues; say whether there was a connection to send it on."""
+        if self._connection is None:
+            return False
+        try:
+            await self._connection.send([encode(message)])
+        except LinkError:
+            return False
+        return True
 
     async def say_goodbye(self, reason: str, *, within_seconds: float) -> bool:
         """Wait until all reports are delivered, then take leave; say whether it could within the time."""

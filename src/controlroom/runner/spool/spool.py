@@ -32,6 +32,7 @@ from controlroom.protocol.wire import MAXIMUM_FRAME_BYTES, encode
 from controlroom.runner.spool.folding import gap
 from controlroom.runner.spool.frames import Frame, Kind
 from controlroom.runner.spool.journal import Journal
+from controlroom.runner.spool.reserve import Reserve
 
 _LARGEST_PAYLOAD_BYTES = MAXIMUM_FRAME_BYTES - 1024
 """Leaves room for what a transport puts around a report."""
@@ -44,6 +45,10 @@ _KINDS: dict[type, Kind] = {
     ArtifactStored: Kind.ARTIFACT,
     Ended: Kind.ENDED,
 }
+_DISK_FULL = (
+    "The Bot Runner's disk takes no more: log lines are missing from here on, and files may not be kept. "
+    "Free some space on the device."
+)
 T = TypeVar("T")
 _SYNCED = (Started, Ended)
 _reports = msgspec.msgpack.Decoder(Report)
@@ -74,6 +79,8 @@ class Spool:
         self._recent: dict[int, Entry] = {}
         self._recent_bytes = 0
         self._lost_lines = 0
+        self._reserve = Reserve(folder)
+        self._is_disk_full = False
         self.last = journal.last
         """The newest number, 0 where there is none."""
         self.ended = journal.ended
@@ -85,9 +92,15 @@ class Spool:
 
     @classmethod
     async def open(cls, folder: Path, attempt_id: str, token: str, *, limit_bytes: int) -> "Spool":
-        """Open an attempt's spool, mending what an earlier process left half written."""
+        """Open an attempt's spool, mending what an earlier process left half written.
+
+        Raises `OSError` for a new one where the disk has no room even for the attempt's last words.
+        """
         journal = await asyncio.to_thread(Journal, folder, limit_bytes=limit_bytes)
-        return cls(journal, folder, attempt_id, token, limit_bytes=limit_bytes)
+        spool = cls(journal, folder, attempt_id, token, limit_bytes=limit_bytes)
+        if journal.last == 0:
+            await asyncio.to_thread(spool._reserve.take)
+        return spool
 
     @property
     def first(self) -> int:
@@ -107,8 +120,8 @@ class Spool:
     async def append(self, body: ReportBody) -> None:
         """Keep a report under the next number; it survives this process when this returns.
 
-        On a full disk log lines give way and are counted, and any other report waits until there is room. What comes
-        after `Ended` is dropped.
+        On a full disk log lines give way and are counted, the log says so, and any other report uses what was held in
+        reserve for it, or waits until there is room. What comes after `Ended` is dropped.
         """
         await self._in_turn(self._append(body))
         self.on_change()
@@ -159,12 +172,27 @@ class Spool:
         if self.ended:
             _log.warning("runner.report_after_end", attempt_id=self._attempt_id, report=type(body).__name__)
             return
-        while not (await self._append_lost_lines() and await self._append_body(body)):
-            if isinstance(body, Log):
+        is_log = isinstance(body, Log)
+        if self._is_disk_full and is_log:
+            self._is_disk_full = not await asyncio.to_thread(self._reserve.take_again)
+        while (self._is_disk_full and is_log) or not await self._append_with_lost_lines(body):
+            if not self._is_disk_full:
+                await self._use_reserve()
+            elif isinstance(body, Log):
                 self._lost_lines += len(body.records)
                 return
-            await asyncio.sleep(_DISK_RETRY_SECONDS)
+            else:
+                await asyncio.sleep(_DISK_RETRY_SECONDS)
         self.size = self._journal.size
+
+    async def _append_with_lost_lines(self, body: ReportBody) -> bool:
+        return await self._append_lost_lines() and await self._append_body(body)
+
+    async def _use_reserve(self) -> None:
+        """Give up the reserve, and say in the log why lines are missing from here on."""
+        self._is_disk_full = True
+        await asyncio.to_thread(self._reserve.give_up)
+        await self._append_body(Log((LogRecord(time.time(), Stream.SYSTEM, Level.ERROR, _DISK_FULL),)))
 
     async def _acknowledge(self, number: int) -> None:
         if number > self._journal.last:
