@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete, update
 
+from audit.tampering import take_off_the_guard
 from controlroom.audit.actor import SYSTEM
 from controlroom.audit.models import AuditEntry
 from controlroom.audit.service import record
@@ -59,6 +60,7 @@ def change(database_url: str) -> Callable[[Callable[[Transaction], Awaitable[Non
         async def run() -> None:
             database = Database(database_url)
             await create_tables(database)
+            await take_off_the_guard(database)
             async with database.write() as transaction:
                 await act(transaction)
             await database.close()

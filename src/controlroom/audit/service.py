@@ -1,21 +1,32 @@
-"""What one can do with the audit log: add to it, read it, prove it, seal it."""
+"""What one can do with the audit log: add to it, read it, prove it, vouch for it, hand it out, and let old entries go."""
 
 import asyncio
-from datetime import timedelta
+import os
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
-from controlroom.audit.actor import ActorKind
-from controlroom.audit.errors import SealBroken
-from controlroom.audit.models import AuditEntry, AuditOutcome
+from controlroom.audit.actor import SYSTEM, Actor
+from controlroom.audit.chain import newest_link
+from controlroom.audit.checkpoint import Checkpoint, make_checkpoint, newest_checkpoint
+from controlroom.audit.errors import RetentionRefused, SealBroken
+from controlroom.audit.export import exported_lines
+from controlroom.audit.grammar import GRAMMAR
+from controlroom.audit.models import AuditAnchor, AuditDelivery, AuditEntry
 from controlroom.audit.record import record
-from controlroom.audit.seal import Seal, renew_seal
+from controlroom.audit.retention import Removed, removable, remove_stretches
+from controlroom.audit.seal import Seal, read_seal, renew_seal
+from controlroom.audit.signing import Signer
+from controlroom.audit.state import LogState
+from controlroom.audit.syslog.delivery import NAME as SYSLOG
 from controlroom.audit.verification import ChainFault, ChainReport, verify
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
-from controlroom.foundation.errors import ControlRoomError, NotFound
-from controlroom.foundation.paging import Field, Grammar, Kind, Page, PageRequest, fetch_page
+from controlroom.foundation.errors import ControlRoomError, NotFound, Unavailable
+from controlroom.foundation.paging import Page, PageRequest, fetch_page
 from controlroom.foundation.telemetry import logger
 
 __all__ = ["AuditService", "ChainFault", "ChainReport", "record", "verify"]
@@ -24,40 +35,35 @@ SEAL_SECONDS = 60
 """How much of the newest past may go without a seal while a server runs."""
 
 _REPORT_KEPT = timedelta(seconds=30)
+_RETENTION_SECONDS = 3600
 
 _log = logger("audit")
 
-GRAMMAR = Grammar(
-    fields={
-        "number": Field(AuditEntry.number, Kind.NUMBER, sortable=True),
-        "time": Field(AuditEntry.time, Kind.MOMENT, sortable=True),
-        "actor": Field(AuditEntry.actor_name),
-        "actor_id": Field(AuditEntry.actor_id),
-        "actor_kind": Field(AuditEntry.actor_kind, Kind.CHOICE, tuple(ActorKind)),
-        "action": Field(AuditEntry.action),
-        "target": Field(AuditEntry.target_name),
-        "target_id": Field(AuditEntry.target_id),
-        "target_kind": Field(AuditEntry.target_kind),
-        "outcome": Field(AuditEntry.outcome, Kind.CHOICE, tuple(AuditOutcome)),
-        "address": Field(AuditEntry.address),
-        "request": Field(AuditEntry.request_id),
-    },
-    key=AuditEntry.number,
-    text=(AuditEntry.actor_name, AuditEntry.action, AuditEntry.target_name),
-    default_sort="-number",
-)
-
 
 class AuditService:
-    """The audit log of one Control Room; the server makes one and puts it into ``app.state.audit``."""
+    """The audit log of one Control Room; the server makes one and puts it into ``app.state.audit``.
 
-    def __init__(self, database: Database, clock: Clock, secret_key: bytes) -> None:
+    ``signer`` signs checkpoints and anchors; without one there are none. ``is_sent`` says that entries go to a log
+    collector as well.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        secret_key: bytes,
+        signer: Signer | None = None,
+        *,
+        is_sent: bool = False,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._secret_key = secret_key
+        self._signer = signer
+        self._is_sent = is_sent
         self._verifying = asyncio.Lock()
         self._report: ChainReport | None = None
-        self._report_until = clock.now()
+        self._proved_at: datetime | None = None
 
     async def page(self, request: PageRequest) -> Page[AuditEntry]:
         """Return a page of entries, newest first where nothing else is asked for."""
@@ -69,17 +75,97 @@ class AuditService:
         async with self._database.read() as session:
             found = await session.get(AuditEntry, number)
         if found is None:
-            raise NotFound(f"There is no audit entry {number}.")
+            raise NotFound(f"There is no audit entry {number}; it may have been removed by retention.")
         return found
+
+    def export(self, filter_: str = "", *, until: int | None = None) -> AsyncIterator[list[str]]:
+        """Give the entries that fit a filter as JSON lines, oldest first, in batches."""
+        return exported_lines(self._database, filter_, until=until)
+
+    async def state(self) -> LogState:
+        """Return how the log stands; cheap, for it proves nothing anew."""
+        async with self._database.read() as session:
+            anchors = select(AuditAnchor).order_by(AuditAnchor.last_number.desc()).limit(1)
+            return LogState(
+                newest=await newest_link(session),
+                seal=await read_seal(session, self._secret_key),
+                checkpoint=await newest_checkpoint(session),
+                anchor=await session.scalar(anchors),
+                delivery=await session.get(AuditDelivery, SYSLOG) if self._is_sent else None,
+                report=self._report,
+                proved_at=self._proved_at,
+            )
 
     async def verification(self) -> ChainReport:
         """Prove the chain; whoever asks meanwhile, or within half a minute, shares the answer."""
         async with self._verifying:
-            if self._report is None or self._report_until <= self._clock.now():
+            now = self._clock.now()
+            if self._report is None or self._proved_at is None or self._proved_at + _REPORT_KEPT <= now:
+                keys = {await self._signer.public_key()} if self._signer else set()
                 async with self._database.read() as session:
-                    self._report = await verify(session, self._secret_key)
-                self._report_until = self._clock.now() + _REPORT_KEPT
+                    self._report = await verify(session, self._secret_key, trusted_keys=keys)
+                self._proved_at = now
             return self._report
+
+    async def public_key(self) -> str:
+        """Return the key by which anyone can check a checkpoint, as base64."""
+        return await self._require_signer().public_key()
+
+    async def checkpoint(self, actor: Actor) -> Checkpoint:
+        """Sign the newest link, to be kept elsewhere; raise `LogIsEmpty` where there is none."""
+        signer = self._require_signer()
+        await signer.public_key()  # reads the key before the chain's lock is taken
+        async with self._database.write() as transaction:
+            return await make_checkpoint(transaction, signer, actor=actor, time=self._clock.now())
+
+    async def retain(self, actor: Actor, before: datetime, *, export_to: Path | None = None) -> Removed:
+        """Remove entries older than a moment, exported to a new file first where one is named.
+
+        Raises `RetentionRefused` where an entry to remove does not hold, or the file is there already.
+        """
+        signer = self._require_signer()
+        async with self._database.read() as session:
+            first, last = await removable(session, before, is_sent=self._is_sent)
+        if last < first:
+            return Removed(0)
+        if export_to is not None:
+            await self._export_to(export_to, last)
+        removed = await remove_stretches(
+            self._database, signer, self._clock, actor=actor, first=first, last=last,
+            exported_to=export_to.name if export_to else "",
+        )  # fmt: skip
+        _log.info("audit.removed", first=removed.first, last=removed.last, count=removed.count)
+        return removed
+
+    async def _export_to(self, path: Path, last: int) -> None:
+        part = path.with_name(path.name + ".part")
+        try:
+            if await asyncio.to_thread(path.exists):
+                raise RetentionRefused(f"{path} is there already, and an export is never overwritten.")
+            file = await asyncio.to_thread(part.open, "w", encoding="utf-8")
+            try:
+                async for lines in self.export(until=last):
+                    await asyncio.to_thread(file.writelines, lines)
+                await asyncio.to_thread(file.flush)
+                await asyncio.to_thread(os.fsync, file.fileno())
+            finally:
+                await asyncio.to_thread(file.close)
+            await asyncio.to_thread(part.rename, path)
+        except OSError as error:
+            raise RetentionRefused(
+                f"{path} cannot be written: {error.strerror}. Nothing was removed."
+            ) from None
+
+    async def keep_retention(self, days: int, export_folder: Path | None) -> None:
+        """Let entries older than so many days go, every hour until cancelled; 0 days keep all."""
+        while days:
+            await asyncio.sleep(_RETENTION_SECONDS)
+            now = self._clock.now()
+            target = export_folder / f"audit-{now:%Y%m%dT%H%M%SZ}.jsonl" if export_folder else None
+            try:
+                await self.retain(SYSTEM, now - timedelta(days=days), export_to=target)
+            except (ControlRoomError, SQLAlchemyError) as error:
+                _log.warning("audit.not_removed", reason=str(error))
 
     async def keep_sealed(self) -> None:
         """Seal the chain every minute until cancelled."""
@@ -112,3 +198,8 @@ class AuditService:
         if sealed is not None and sealed.time == now:
             _log.info("audit.sealed", number=sealed.link.number, hash=sealed.link.hash)
         return sealed
+
+    def _require_signer(self) -> Signer:
+        if self._signer is None:
+            raise Unavailable("This part of the product has no key to sign with.")
+        return self._signer

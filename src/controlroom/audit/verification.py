@@ -1,15 +1,21 @@
-"""Proves the chain: which entries were changed, are missing or stand in another's place, and whether its end is whole."""
+"""Proves the chain: which entries were changed, are missing or stand in another's place, and whether both its ends are whole.
+
+Where retention has removed a stretch, its anchor stands for it; with the export that was made then, the stretch is
+proved entry by entry as if it were still there.
+"""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from controlroom.audit.anchors import Anchor, anchor_problems, read_anchors
 from controlroom.audit.chain import START, Link
+from controlroom.audit.checkpoint import Checkpoint
 from controlroom.audit.entry import entry_hash
 from controlroom.audit.models import AuditEntry
 from controlroom.audit.seal import Seal, read_seal
@@ -35,7 +41,8 @@ class ChainReport:
     """What `verify` found.
 
     ``entries`` were read, the newest is ``newest``; up to ``sealed_number`` the server's key vouches for the whole
-    (0 where nothing is sealed). ``faults`` holds the first ones only, at most twenty.
+    (0 where nothing is sealed). Anchors stand for the ``removed`` entries before them. ``faults`` holds the first ones
+    only, at most twenty.
     """
 
     entries: int
@@ -43,14 +50,15 @@ class ChainReport:
     faults: tuple[ChainFault, ...]
     sealed_number: int = 0
     sealed_at: datetime | None = None
+    removed: int = 0
 
 
 class _Walk:
     """Follows the chain entry by entry and keeps what does not hold."""
 
-    def __init__(self, wanted: set[Link]) -> None:
+    def __init__(self, start: Link, wanted: set[Link]) -> None:
         self.entries = 0
-        self.newest = START
+        self.newest = start
         self.began: datetime | None = None
         self.ended: datetime | None = None
         self.faults: list[ChainFault] = []
@@ -80,24 +88,46 @@ class _Walk:
 
 
 async def verify(
-    session: AsyncSession, secret_key: bytes | None = None, *, noted: Link | None = None
+    session: AsyncSession,
+    secret_key: bytes | None = None,
+    *,
+    noted: Link | None = None,
+    checkpoint: Checkpoint | None = None,
+    trusted_keys: Collection[str] = (),
+    exported: Sequence[Mapping[str, Any]] = (),
 ) -> ChainReport:
     """Read the whole chain and say what does not hold.
 
     With the server's key the seal is checked too; ``noted`` is a link written down elsewhere, at an earlier time, that
-    must still be there. Reads in batches; other work goes on between them.
+    must still be there, and so is the ``checkpoint``'s. Anchors and the checkpoint must be signed with one of the
+    ``trusted_keys``, where there are any. ``exported`` are entries that retention has removed, in their order.
+    Reads in batches; other work goes on between them.
     """
     seal = await read_seal(session, secret_key) if secret_key else None
-    walk = _Walk({link for link in (seal and seal.link, noted) if link and link.number > 0})
-    async for row in _rows(session):
+    anchors = await read_anchors(session)
+    begin = anchors[-1].stretch.last if anchors else START
+    start = _start(anchors, exported)
+    claims = {
+        **({seal.link: "the server sealed"} if seal and seal.is_ours else {}),
+        **{each.stretch.last: "an anchor stands for" for each in anchors if each.stretch.last.number >= start.number},
+        **({noted: "was noted"} if noted else {}),
+        **({checkpoint.link: "the checkpoint names"} if checkpoint else {}),
+    }  # fmt: skip
+    walk = _Walk(start, {link for link in claims if link.number > 0 and link != start})
+    for number, problem in anchor_problems(anchors, trusted_keys):
+        walk.faults.append(ChainFault(number, problem))
+    walk.faults += _checkpoint_faults(checkpoint, trusted_keys)
+    walk.faults += await _hidden_faults(session, begin)
+    async for row in _rows(session, exported, begin.number):
         walk.step(row)
         if len(walk.faults) >= _MOST_FAULTS:
             break
     else:
         if secret_key:
             walk.faults += _seal_faults(walk, seal)
-        if noted in walk.wanted:
-            walk.faults.append(_absent(walk, noted, "was noted"))
+        for link in sorted(walk.wanted, key=lambda each: each.number):
+            if seal is None or link != seal.link:
+                walk.faults.append(_absent(walk, link, claims[link], start))
     vouched = seal if seal and seal.is_ours and seal.link not in walk.wanted else None
     return ChainReport(
         entries=walk.entries,
@@ -105,7 +135,36 @@ async def verify(
         faults=tuple(walk.faults),
         sealed_number=vouched.link.number if vouched else 0,
         sealed_at=vouched.time if vouched else None,
+        removed=sum(anchor.stretch.count for anchor in anchors),
     )
+
+
+def _start(anchors: Sequence[Anchor], exported: Sequence[Mapping[str, Any]]) -> Link:
+    """Return the link that the first entry at hand must follow."""
+    if not exported:
+        return anchors[-1].stretch.last if anchors else START
+    first = exported[0]
+    ends = {anchor.stretch.last.number: anchor.stretch.last for anchor in anchors} | {0: START}
+    before: int = first["number"] - 1
+    return ends.get(before, Link(before, first["previous_hash"]))
+
+
+def _checkpoint_faults(checkpoint: Checkpoint | None, trusted_keys: Collection[str]) -> list[ChainFault]:
+    if checkpoint is None:
+        return []
+    if not checkpoint.is_signed:
+        problem = "is named by a checkpoint whose signature does not fit: it was changed"
+    elif trusted_keys and checkpoint.public_key not in trusted_keys:
+        problem = "is named by a checkpoint that another key than this server's has signed"
+    else:
+        return []
+    return [ChainFault(checkpoint.link.number, problem)]
+
+
+async def _hidden_faults(session: AsyncSession, begin: Link) -> list[ChainFault]:
+    """Find entries in the database that an anchor says were removed."""
+    first = await session.scalar(select(func.min(AuditEntry.number)).where(AuditEntry.number <= begin.number))
+    return [] if first is None else [ChainFault(first, "is there again, though an anchor stands for it")]
 
 
 def _seal_faults(walk: _Walk, seal: Seal | None) -> list[ChainFault]:
@@ -118,15 +177,22 @@ def _seal_faults(walk: _Walk, seal: Seal | None) -> list[ChainFault]:
     if not seal.is_ours:
         problem = "is named by a seal that this server's key did not make: the seal or the key was changed"
         return [ChainFault(seal.link.number, problem)]
-    return [_absent(walk, seal.link, "the server sealed")] if seal.link in walk.wanted else []
+    return [_absent(walk, seal.link, "the server sealed", START)] if seal.link in walk.wanted else []
 
 
-def _absent(walk: _Walk, link: Link, source: str) -> ChainFault:
+def _absent(walk: _Walk, link: Link, source: str, start: Link) -> ChainFault:
     newest = walk.newest.number
+    if link.number <= start.number:
+        problem = (
+            f"is what {source}, but retention has removed it: prove it with the export that was made then"
+        )
+        return ChainFault(link.number, problem)
     if newest < link.number:
         missing = _entries(newest + 1, link.number)
         return ChainFault(newest + 1, f"{missing} missing at the end: {source} entry {link.number}")
-    return ChainFault(link.number, f"is not the one that {source}: it and all behind it were written anew")
+    return ChainFault(
+        link.number, f"is not the one that {source}: it, and perhaps all behind it, was written anew"
+    )
 
 
 def _entries(first: int, last: int) -> str:
@@ -143,14 +209,19 @@ def _original_number(row: Mapping[str, Any]) -> int | None:
     return None
 
 
-async def _rows(session: AsyncSession) -> AsyncIterator[Mapping[str, Any]]:
-    after = 0
+async def _rows(
+    session: AsyncSession, exported: Sequence[Mapping[str, Any]], begin: int
+) -> AsyncIterator[Mapping[str, Any]]:
+    for row in exported:
+        if row["number"] <= begin:
+            yield row
+    after = begin
     columns = AuditEntry.__table__.columns
     while True:
         query = select(*columns).where(columns.number > after).order_by(columns.number).limit(_READ_ROWS)
         rows = (await session.execute(query)).mappings().all()
-        for row in rows:
-            yield dict(row)
+        for found in rows:
+            yield dict(found)
         if len(rows) < _READ_ROWS:
             return
         after = rows[-1]["number"]

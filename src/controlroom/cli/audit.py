@@ -5,19 +5,26 @@ Works on the server's own machine, with the server's settings and key; the serve
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from json import dumps
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
 
 from controlroom.audit.chain import Link
+from controlroom.audit.checkpoint import Checkpoint, read_checkpoint
+from controlroom.audit.export import read_exported
 from controlroom.audit.models import AuditEntry
+from controlroom.audit.retention import Removed
 from controlroom.audit.schemas import AuditEntryOut, VerificationOut
 from controlroom.audit.seal import Seal
 from controlroom.audit.service import ChainReport, verify
-from controlroom.cli.output import EXIT_FAILED, out, print_facts, print_json, print_table
-from controlroom.foundation.errors import FieldError, Invalid
+from controlroom.cli.output import EXIT_FAILED, err, out, print_facts, print_json, print_table
+from controlroom.foundation.errors import FieldError, Invalid, Unavailable
 from controlroom.foundation.paging import LARGEST_LIMIT, PageRequest
 from controlroom.foundation.settings import load_settings
 from controlroom.identity.console import Console, open_console
@@ -29,6 +36,9 @@ T = TypeVar("T")
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
+_AGE = re.compile(r"([1-9][0-9]{0,5})([dh])")
+_AGE_UNITS = {"d": "days", "h": "hours"}
+_LEAST_AGE = timedelta(hours=1)
 _NOTED = re.compile(r"([1-9][0-9]{0,18}):([0-9a-f]{64})")
 
 
@@ -76,6 +86,26 @@ def verify_chain(
             metavar="NUMBER:HASH", help="An entry that was written down elsewhere and must still be there."
         ),
     ] = "",
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True, dir_okay=False, help="A checkpoint that was kept elsewhere and must still hold."
+        ),
+    ] = None,
+    exported: Annotated[
+        list[Path] | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="Exports of what retention has removed, oldest first; they are proved as a part of the log.",
+        ),
+    ] = None,
+    public_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A key that may have signed checkpoints and anchors, where it is not this server's."
+        ),
+    ] = None,
     without_seal: Annotated[
         bool,
         typer.Option(
@@ -89,10 +119,16 @@ def verify_chain(
     Exit code 1 if anything does not hold.
     """
     link = _link(noted) if noted else None
+    kept = read_checkpoint(checkpoint.read_text("utf-8")) if checkpoint else None
+    rows = read_exported(_lines_of(exported)) if exported else []
 
     async def prove(console: Console) -> ChainReport:
+        keys = public_key or [await console.audit.public_key()]
+        secret_key = None if without_seal else server_key(load_settings())
         async with console.database.read() as session:
-            return await verify(session, None if without_seal else server_key(load_settings()), noted=link)
+            return await verify(
+                session, secret_key, noted=link, checkpoint=kept, trusted_keys=keys, exported=rows
+            )
 
     report = _run(prove)
     if json:
@@ -101,6 +137,86 @@ def verify_chain(
         _print_report(report)
     if report.faults:
         raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def checkpoint(
+    output: Annotated[
+        Path | None, typer.Option(help="File to write it to; an existing one is not overwritten.")
+    ] = None,
+) -> None:
+    """Sign the newest entry, as a small document to keep where this server's people cannot change it.
+
+    'controlroom audit verify --checkpoint FILE' proves later that the log still holds the entry and all before it.
+    """
+
+    async def act(console: Console) -> Checkpoint:
+        return await console.audit.checkpoint(console.caller.actor)
+
+    if output is not None and output.exists():
+        raise Invalid(f"{output} is there already; name another file.")
+    text = dumps(_run(act).document(), indent=2) + "\n"
+    if output is None:
+        out.print(text, end="", markup=False)
+        return
+    _write_new_file(output, text)
+    out.print(f"Checkpoint written to {output}; keep it on another machine.", markup=False)
+
+
+@app.command("key")
+def public_key() -> None:
+    """Print the public key (Ed25519, base64) by which anyone can check this server's checkpoints and anchors."""
+
+    async def act(console: Console) -> str:
+        return await console.audit.public_key()
+
+    out.print(_run(act), markup=False)
+
+
+@app.command()
+def retain(
+    older_than: Annotated[str, typer.Option(help="Age from which entries go, such as 365d or 8760h.")],
+    export_to: Annotated[
+        Path | None, typer.Option(help="New file into which they are exported first, as JSON lines.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Remove old entries; a signed anchor stands for them, so that the rest can still be proved.
+
+    What does not hold, is younger than an hour, or has not been sent to the log collector yet is not removed.
+    """
+    age = _age(older_than)
+
+    async def act(console: Console) -> Removed:
+        before = datetime.now(UTC) - age
+        return await console.audit.retain(console.caller.actor, before, export_to=export_to)
+
+    removed = _run(act)
+    if json:
+        print_json(asdict(removed))
+    elif removed.count:
+        out.print(f"{removed.count} entries were removed: {removed.first} to {removed.last}.")
+    else:
+        out.print("No entry is old enough.")
+
+
+@app.command("export")
+def export_entries(
+    filter_: Annotated[str, typer.Option("--filter", help="As in 'controlroom audit list'.")] = "",
+    output: Annotated[
+        Path | None, typer.Option(help="File to write to; an existing one is not overwritten.")
+    ] = None,
+) -> None:
+    """Write entries as JSON lines, oldest first, one whole entry a line."""
+    if output is not None and output.exists():
+        raise Invalid(f"{output} is there already; name another file.")
+
+    async def act(console: Console) -> int:
+        return await _write_lines(console.audit.export(filter_), output)
+
+    count = _run(act)
+    if output is not None:
+        err.print(f"{count} entries were written to {output}.", markup=False)
 
 
 @app.command()
@@ -136,6 +252,42 @@ def _run(act: Callable[[Console], Awaitable[T]]) -> T:
     return asyncio.run(run())
 
 
+def _lines_of(paths: Sequence[Path]) -> Iterator[str]:
+    for path in paths:
+        with path.open(encoding="utf-8") as file:
+            yield from file
+
+
+async def _write_lines(batches: AsyncIterator[list[str]], output: Path | None) -> int:
+    file = await asyncio.to_thread(output.open, "x", encoding="utf-8") if output else sys.stdout
+    count = 0
+    try:
+        async for lines in batches:
+            await asyncio.to_thread(file.writelines, lines)
+            count += len(lines)
+    finally:
+        if file is not sys.stdout:
+            file.close()
+    return count
+
+
+def _age(text: str) -> timedelta:
+    match = _AGE.fullmatch(text)
+    if match is None or not (age := timedelta(**{_AGE_UNITS[match[2]]: int(match[1])})) >= _LEAST_AGE:
+        message = "This is an age of at least an hour, in days or hours: 365d or 8760h."
+        raise Invalid(message, fields=(FieldError("/older_than", message),))
+    return age
+
+
+def _write_new_file(path: Path, text: str) -> None:
+    """Write a file that is not there yet; raise `Unavailable` where it cannot be."""
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise Unavailable(f"{path} cannot be written: {error.strerror}.") from None
+
+
 def _link(noted: str) -> Link:
     match = _NOTED.fullmatch(noted)
     if match is None:
@@ -150,6 +302,8 @@ def _print_report(report: ChainReport) -> None:
     facts: dict[str, object] = {"entries": report.entries}
     if report.entries:
         facts["newest"] = f"{report.newest.number}:{report.newest.hash}"
+    if report.removed:
+        facts["removed"] = f"{report.removed}, behind signed anchors"
     facts["sealed to"] = report.sealed_number or "nothing"
     print_facts(facts)
     for fault in report.faults:

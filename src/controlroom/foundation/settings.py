@@ -83,7 +83,35 @@ class Settings(BaseSettings):
 
     package_limit_mb: int = Field(200, ge=1, description="Largest bot package, packed, in megabytes.")
     artifact_limit_mb: int = Field(500, ge=1, description="Largest artifact of a run, in megabytes.")
+    unnamed_file_hours: int = Field(
+        24,
+        ge=1,
+        le=8_760,
+        description="Uploaded files that nothing came to name as an artifact or a package are removed after this long.",
+    )
     event_retention_hours: int = Field(48, ge=1, description="How long live events can be resumed from.")
+
+    audit_retention_days: int = Field(
+        0, ge=0, le=36_500, description="Audit entries older than this are removed; 0 keeps all for ever."
+    )
+    audit_export_folder: Path | None = Field(
+        None, description="Folder into which audit entries are exported before they are removed."
+    )
+    audit_syslog_host: str = Field(
+        "", description="Log collector that gets every audit entry as syslog over TLS; empty sends none."
+    )
+    audit_syslog_port: int = Field(
+        default_port("syslog-tls"), ge=1, le=65_535, description="Port of the log collector."
+    )
+    audit_syslog_ca_file: Path | None = Field(
+        None, description="Certificates that the log collector is checked against; empty trusts the system's."
+    )
+    audit_syslog_certificate_file: Path | None = Field(
+        None, description="Certificate that this server shows to the log collector, where that asks for one."
+    )
+    audit_syslog_key_file: Path | None = Field(
+        None, description="Key of that certificate, where it is in a file of its own."
+    )
 
     @field_validator("database_url")
     @classmethod

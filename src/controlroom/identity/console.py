@@ -41,7 +41,7 @@ async def open_console(settings: Settings, secret_key: bytes) -> AsyncIterator[C
     url = settings.effective_database_url
     _require_file(url)
     database, clock = Database(url), SystemClock()
-    identity = IdentityService(database, MemoryCache(clock), clock, settings)
+    identity = IdentityService(database, MemoryCache(clock), clock, settings, secret_key=secret_key)
     try:
         await _require_tables(database)
         signer, is_sent = Signer(settings.data_folder), bool(settings.audit_syslog_host)

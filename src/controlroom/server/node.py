@@ -1,6 +1,7 @@
 """All parts of one node, put together once and handed to whoever needs them."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from random import Random
 from fastapi import FastAPI
 
 from controlroom.audit.service import AuditService
+from controlroom.audit.signing import Signer
+from controlroom.audit.syslog.connection import collector_of
+from controlroom.audit.syslog.delivery import SyslogDelivery
 from controlroom.bots.service import BotService
 from controlroom.devices.joining import JoinService
 from controlroom.devices.presence import Presence
@@ -31,6 +35,7 @@ from controlroom.runs.reports import ReportApplier
 from controlroom.runs.service import RunService
 from controlroom.runs.tokens import AttemptTokens
 from controlroom.server.keys import server_key
+from controlroom.server.leftovers import Leftovers
 from controlroom.server.link.hub import LinkHub
 from controlroom.server.link.intake import ReportIntake
 from controlroom.server.link.long_poll import PollSessions, sweep_sessions
@@ -65,6 +70,7 @@ class Node:
     events: EventHub
     dispatcher: Dispatcher
     sweep: Sweep
+    leftovers: Leftovers
 
     def publish_to(self, app: FastAPI) -> None:
         """Put every part into the app's state under its name."""
@@ -78,7 +84,18 @@ class Node:
             tasks.create_task(self.hub.run_forever())
             tasks.create_task(self.dispatcher.run_forever())
             tasks.create_task(self.sweep.run_forever())
+            tasks.create_task(self.leftovers.run_forever())
             tasks.create_task(self.audit.keep_sealed())
+            tasks.create_task(
+                self.audit.keep_retention(
+                    self.settings.audit_retention_days, self.settings.audit_export_folder
+                )
+            )
+            if (collector := collector_of(self.settings)) is not None:
+                delivery = SyslogDelivery(
+                    self.database, self.clock, collector, socket.gethostname(), self.presence.node_id
+                )
+                tasks.create_task(delivery.run_forever())
             tasks.create_task(sweep_sessions(self.poll_sessions, self.hub, self.settings.sweep_seconds))
 
 
@@ -128,8 +145,10 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         bus=bus,
         cache=cache,
         blobs=blobs,
-        identity=IdentityService(database, cache, clock, settings),
-        audit=AuditService(database, clock, key),
+        identity=IdentityService(database, cache, clock, settings, secret_key=key),
+        audit=AuditService(
+            database, clock, key, Signer(settings.data_folder), is_sent=bool(settings.audit_syslog_host)
+        ),
         bots=BotService(database, blobs, clock, settings),
         devices=DeviceService(database, clock),
         joining=JoinService(database, clock),
@@ -142,4 +161,5 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         events=EventHub(database, bus),
         dispatcher=Dispatcher(database, bus, clock, settings),
         sweep=Sweep(database, clock, settings, leases),
+        leftovers=Leftovers(database, blobs, clock, settings),
     )
