@@ -11,12 +11,16 @@ import re
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, TypeVar
 
 from controlroom.foundation.errors import Invalid, NotFound, TooLarge, Unavailable
 
 CHUNK_BYTES = 256 * 1024
+SHELVES = 256
+"""Folders that blobs lie in, by the first two hex digits of their address."""
+_UNFINISHED = "incoming"
 T = TypeVar("T")
 
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
@@ -109,15 +113,44 @@ class BlobStore:
         """Remove a blob that nothing refers to; one that is not there is let be."""
         await asyncio.to_thread(self._address(sha256).unlink, True)
 
+    @property
+    def unfinished(self) -> Path:
+        """Where blobs lie that are still being written; those of a process that died stay there."""
+        return self._folder / _UNFINISHED
+
+    async def older_than(self, shelf: int, moment: datetime) -> list[str]:
+        """Return the addresses on one of the `SHELVES` that were last stored before a moment."""
+        return await asyncio.to_thread(_stored_before, self._folder / f"{shelf:02x}", moment.timestamp())
+
+    async def delete_old(self, sha256: str, moment: datetime) -> int | None:
+        """Remove a blob unless it was stored again after a moment; return the bytes that this freed, None for none.
+
+        A blob that is stored anew meanwhile stays: it is set aside first and put back where it turns out to be fresh.
+        """
+        return await asyncio.to_thread(self._delete_old, self._address(sha256), moment.timestamp())
+
+    def _delete_old(self, path: Path, before: float) -> int | None:
+        aside = self.unfinished / f"{path.parent.name}{path.name}.leaving"
+        self.unfinished.mkdir(parents=True, exist_ok=True)
+        try:
+            path.rename(aside)
+            found = aside.stat()
+        except FileNotFoundError:
+            return None
+        if found.st_mtime >= before:
+            aside.replace(path)
+            return None
+        aside.unlink()
+        return found.st_size
+
     def _address(self, sha256: str) -> Path:
         if not _SHA256.match(sha256):
             raise NotFound("A stored file is named by the 64 hex digits of its SHA-256.")
         return self._folder / sha256[:2] / sha256[2:]
 
     def _open_aside(self) -> IO[bytes]:
-        aside = self._folder / "incoming"
-        aside.mkdir(parents=True, exist_ok=True)
-        return tempfile.NamedTemporaryFile(dir=aside, delete=False)  # closed by _keep or _discard
+        self.unfinished.mkdir(parents=True, exist_ok=True)
+        return tempfile.NamedTemporaryFile(dir=self.unfinished, delete=False)  # closed by _keep or _discard
 
     def _keep(self, file: IO[bytes], sha256: str) -> None:
         file.flush()
@@ -137,6 +170,27 @@ async def _on_disk(work: Callable[..., T], *args: object) -> T:
                 "The disk that holds the data folder is full; free some space and try again."
             ) from error
         raise Unavailable(f"The data folder cannot be written: {error.strerror}.") from error
+
+
+def remove_old_files(folder: Path, before: datetime) -> int:
+    """Remove the files of a folder that were last written before a moment; return how many. Blocking."""
+    removed = 0
+    if folder.is_dir():
+        for path in folder.iterdir():
+            try:
+                if path.is_file() and path.stat().st_mtime < before.timestamp():
+                    path.unlink()
+                    removed += 1
+            except FileNotFoundError:  # its owner was quicker
+                continue
+    return removed
+
+
+def _stored_before(shelf: Path, before: float) -> list[str]:
+    if not shelf.is_dir():
+        return []
+    with os.scandir(shelf) as entries:
+        return [shelf.name + entry.name for entry in entries if entry.stat().st_mtime < before]
 
 
 def _append(file: IO[bytes], digest: "hashlib._Hash", chunk: bytes) -> None:
