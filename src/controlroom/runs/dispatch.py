@@ -18,6 +18,7 @@ from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database, Transaction
 from controlroom.foundation.errors import ControlRoomError
 from controlroom.foundation.ids import new_id
+from controlroom.foundation.pace import Pace
 from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
 from controlroom.runs.matching import Board, OpenDevice, Pairing, WaitingRun, match
@@ -28,6 +29,7 @@ from controlroom.runs.transitions import DISPATCH_TOPIC, device_topic, move_run
 _WINDOW = 200
 _MOST_WINDOWS = 25
 _LOCK = 7_203_003  # any number that no other advisory lock of ours uses
+_ROUND_SECONDS = 0.04
 PRESENCE_HEARTBEATS = 3
 """A device counts as present this many heartbeats after its last word."""
 
@@ -45,8 +47,10 @@ class Dispatcher:
 
     async def run_forever(self) -> None:
         """Assign runs until cancelled; a database that is away for a while only delays it."""
+        pace = Pace(_ROUND_SECONDS)
         async with self.bus.subscribe(DISPATCH_TOPIC) as subscription:
             while True:
+                await pace.wait()
                 wait_seconds = self.settings.sweep_seconds
                 try:
                     await self.assign_all()

@@ -10,6 +10,7 @@ from controlroom.foundation.bus import Bus
 from controlroom.foundation.database import Database
 from controlroom.foundation.errors import ControlRoomError
 from controlroom.foundation.outbox import Event
+from controlroom.foundation.pace import Pace
 from controlroom.foundation.telemetry import logger
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
@@ -19,6 +20,7 @@ from controlroom.server.live.places import EventPlaces
 _RING_EVENTS = 5_000
 _READ_EVENTS = 500
 _MISSED_WAKE_SECONDS = 2.0
+_READ_SECONDS = 0.1
 
 _RIGHTS = {
     "run": Permission.RUN_READ,
@@ -64,8 +66,10 @@ class EventHub:
 
     async def run_forever(self) -> None:
         """Follow the outbox until cancelled; a lost wake is made up for within two seconds."""
+        pace = Pace(_READ_SECONDS)
         async with self._bus.subscribe(outbox.TOPIC) as subscription:
             while True:
+                await pace.wait()
                 try:
                     await self._read_on()
                 except ControlRoomError as error:
