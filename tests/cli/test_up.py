@@ -133,6 +133,37 @@ def test_everything_starts_stands_up_again_ends_and_goes_on(
         assert second.stop() == []
 
 
+@pytest.mark.timeout(240)
+def test_a_free_port_is_taken_and_said_and_the_next_start_moves_runner_and_commands_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTROLROOM_PROFILE", str(tmp_path / "profile.json"))
+    addresses: list[str] = []
+    for _ in range(2):
+        with up(tmp_path, 0) as started:
+            wait_for(
+                lambda: "Ctrl-C stops everything" in started.said(), "the start is done", seconds=_SECONDS
+            )
+            (started.url,) = re.findall(r"Control Room is at (\S+)", started.said())
+            addresses.append(started.url)
+            assert started.is_ready()
+            profile = load_profile()
+            assert profile is not None
+            assert profile.url == started.url
+            with httpx.Client(
+                base_url=f"{profile.url}/api/v1",
+                headers={"Authorization": f"Bearer {profile.api_key}"},
+                trust_env=False,
+            ) as client:
+                wait_for(
+                    lambda: client.get("/devices").json()["items"][0]["connected_at"] is not None,
+                    "the runner is connected",
+                    seconds=_SECONDS,
+                )
+            assert started.stop() == []
+    assert not any(address.endswith(":0") for address in addresses)
+
+
 def refused(folder: Path, port: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "controlroom.cli", "up"],

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from controlroom.cli.client import Client, load_profile, save_profile
+from controlroom.cli.client.addresses import EXAMPLE_ADDRESS
 from controlroom.cli.output import out, print_json
 from controlroom.foundation.errors import Invalid, Unauthenticated
 
@@ -49,7 +50,7 @@ def login(
     known = load_profile() if url is None else None
     address = url or (known.url if known else "")
     if not address:
-        raise Invalid("Say which Control Room: 'controlroom login http://127.0.0.1:8080'.")
+        raise Invalid(f"Say which Control Room: 'controlroom login {EXAMPLE_ADDRESS}'.")
     if key_stdin:
         key = _line_from_stdin("API key")
     else:
@@ -73,6 +74,9 @@ def make_key(url: str, name: str, password: str, days: int) -> str:
     """Sign in, make an API key with all rights of the user that ends after some days, and sign out again."""
     with Client(url) as client:
         session = client.post("/session", {"name": name, "password": password})
+        if "csrf_token" not in session:  # a second factor is needed
+            code = typer.prompt("Code of your authenticator app, or a recovery code", err=True)
+            session = client.post("/session/second-step", {"code": code})
         headers = {_CSRF_HEADER: session["csrf_token"]}
         try:
             wanted = {

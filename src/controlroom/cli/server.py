@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from controlroom.cli.client.addresses import local_address
 from controlroom.cli.output import EXIT_FAILED, err, out, print_json
 from controlroom.foundation.errors import ControlRoomError, Unavailable
 from controlroom.foundation.settings import Settings, load_settings
@@ -30,7 +31,8 @@ def start(
     """Serve until stopped. Settings come from the environment and the settings file: 'controlroom settings show'."""
     settings = load_settings(host=host, port=port)
     listener = listen(settings)
-    err.print(f"Control Room listens on http://{settings.host}:{listener.getsockname()[1]}", markup=False)
+    address = local_address(settings.host, listener.getsockname()[1])
+    err.print(f"Control Room listens on {address}", markup=False)
     if not serve(settings, listener):
         raise typer.Exit(EXIT_FAILED)
 
@@ -52,7 +54,7 @@ def health(
     import httpx
 
     settings = load_settings()
-    address = (url or f"http://{settings.host}:{settings.port}").rstrip("/")
+    address = (url or local_address(settings.host, settings.port)).rstrip("/")
     try:
         answer = httpx.get(f"{address}/health/ready", timeout=10)
         body = answer.json()

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import httpx
+import msgspec
 import typer
 
 from controlroom.cli.client import load_profile, save_profile
+from controlroom.cli.client.addresses import local_address
 from controlroom.cli.local.examples import example_folders, signed_in
 from controlroom.cli.local.setup import ADMINISTRATOR, FirstSetup, check_data_folder, set_up
 from controlroom.cli.local.supervisor import Supervisor, Watched
@@ -17,7 +19,7 @@ from controlroom.cli.server import listen
 from controlroom.foundation.errors import ControlRoomError, Unavailable
 from controlroom.foundation.settings import Settings, load_settings
 from controlroom.foundation.telemetry import configure_logging
-from controlroom.runner.identity import has_identity, load_identity
+from controlroom.runner.identity import has_identity, load_identity, save_identity
 
 app = typer.Typer(help=__doc__)
 
@@ -42,16 +44,24 @@ def up(
     configure_logging("warning", settings.log_format)
     say = _silent if quiet else _show
     check_data_folder(settings.data_folder)
-    listen(settings).close()
+    with listen(settings) as free:
+        settings = settings.model_copy(update={"port": free.getsockname()[1]})
     runner_state = settings.data_folder / "runner"
     say("Preparing the database")
     first = set_up(settings, needs_runner=not has_identity(runner_state))
     supervisor = Supervisor()
     supervisor.listen_to_signals()
-    url = f"http://{settings.host}:{settings.port}"
+    url = local_address(settings.host, settings.port)
     try:
         say("Starting the server")
-        server = supervisor.add(Watched("server", ["server", "start"], _log(settings, "server")))
+        # The port is named even where a free one was wanted, so that a server that is started again comes back on it.
+        server = supervisor.add(
+            Watched(
+                "server",
+                ["server", "start", "--host", settings.host, "--port", str(settings.port)],
+                _log(settings, "server"),
+            )
+        )
         _wait_for_server(url, server)
         say("Starting the runner")
         _join(url, first, runner_state, slots, settings)
@@ -92,7 +102,7 @@ def _wait_for_server(url: str, server: Watched) -> None:
 
 def _join(url: str, first: FirstSetup, state: Path, slots: int, settings: Settings) -> None:
     if first.join_token is None:
-        load_identity(state)
+        _follow(url, state)
         return
     process = Watched(
         "runner",
@@ -103,6 +113,17 @@ def _join(url: str, first: FirstSetup, state: Path, slots: int, settings: Settin
     process.start()
     if process.process is None or process.process.wait(timeout=_RUNNER_SECONDS) != 0:
         raise Unavailable(f"The runner could not join; see {process.log}.")
+
+
+def _follow(url: str, state: Path) -> None:
+    """Let the runner and the commands of this user find a server whose address is not that of the last start."""
+    identity = load_identity(state)
+    if identity.url == url:
+        return
+    save_identity(state, msgspec.structs.replace(identity, url=url))
+    profile = load_profile()
+    if profile is not None and profile.url == identity.url:
+        save_profile(url, profile.api_key)
 
 
 def _tour(url: str, first: FirstSetup, examples: Path | None, say: Say) -> list[str]:

@@ -13,6 +13,7 @@ import msgspec
 import truststore
 
 from controlroom import __version__
+from controlroom.cli.client.addresses import EXAMPLE_ADDRESS
 from controlroom.cli.client.problems import NoControlRoom, error_of, unreachable
 from controlroom.foundation.errors import Invalid
 
@@ -162,7 +163,7 @@ def checked_url(url: str) -> str:
     except ValueError:
         is_fit = False
     if not is_fit:
-        raise Invalid(f"'{url}' is no address of a Control Room; give one such as http://127.0.0.1:8080.")
+        raise Invalid(f"'{url}' is no address of a Control Room; give one such as {EXAMPLE_ADDRESS}.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise Invalid("The address of a Control Room holds neither a name nor a password, '?' nor '#'.")
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
