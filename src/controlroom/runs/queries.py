@@ -135,6 +135,25 @@ async def _why_it_waits(session: AsyncSession, run: Run, now: datetime, settings
     return explain_wait(waiting, await read_board(session, now, settings), await _names(session, run))
 
 
+async def why_they_wait(
+    session: AsyncSession, runs: Sequence[Run], now: datetime, settings: Settings
+) -> Mapping[str, str]:
+    """Return why each of some waiting runs is not assigned, by its id; the board is read once."""
+    board = await read_board(session, now, settings)
+    limits = select(Bot.id, Bot.most_at_once).where(Bot.id.in_({run.bot_id for run in runs}))
+    most_at_once = dict((await session.execute(limits)).tuples().all())
+    reasons: dict[str, str] = {}
+    for run in runs:
+        if run.not_before > now:
+            reasons[run.id] = f"It is tried again at {run.not_before:%H:%M:%S} UTC."
+            continue
+        waiting = waiting_run(
+            run.id, run.bot_id, most_at_once.get(run.bot_id), run.labels, run.target_device_id, run.target_pool_id
+        )  # fmt: skip
+        reasons[run.id] = explain_wait(waiting, board, await _names(session, run))
+    return reasons
+
+
 async def _names(session: AsyncSession, run: Run) -> dict[str, str]:
     names: dict[str, str] = {}
     if run.target_device_id is not None:

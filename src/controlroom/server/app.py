@@ -18,6 +18,7 @@ from controlroom.foundation.http import Problem
 from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
 from controlroom.identity import api as identity_api
+from controlroom.insight import api as insight_api
 from controlroom.runs import api as runs_api
 from controlroom.server import health
 from controlroom.server.description import describe
@@ -28,7 +29,17 @@ from controlroom.server.node import open_node
 from controlroom.server.problems import install_problem_handlers
 from controlroom.web.mount import mount_web
 
-_API_ROOMS = (live_api, runs_api, bots_api, devices_api, filters_api, identity_api, audit_api, health)
+_API_ROOMS = (
+    live_api,
+    runs_api,
+    bots_api,
+    devices_api,
+    filters_api,
+    identity_api,
+    audit_api,
+    insight_api,
+    health,
+)
 _LINK_ROOMS = (websocket, long_poll, files)
 
 log = logger("server.app")

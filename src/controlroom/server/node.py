@@ -27,6 +27,7 @@ from controlroom.foundation.ids import new_id
 from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
 from controlroom.identity.service import IdentityService
+from controlroom.insight.service import InsightService
 from controlroom.runs.dispatch import Dispatcher
 from controlroom.runs.files import AttemptFiles
 from controlroom.runs.leases import Leases
@@ -61,6 +62,7 @@ class Node:
     bots: BotService
     devices: DeviceService
     joining: JoinService
+    insight: InsightService
     presence: Presence
     runs: RunService
     filters: FilterService
@@ -152,6 +154,7 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         bots=BotService(database, blobs, clock, settings),
         devices=DeviceService(database, clock),
         joining=JoinService(database, clock),
+        insight=InsightService(database, clock, settings),
         presence=presence,
         runs=RunService(database, blobs, clock, settings),
         filters=FilterService(database, clock),
