@@ -41,7 +41,9 @@ def test_only_these_routes_are_public() -> None:
         "/health/ready",
         "/metrics",
         "/runner/v1/join",
+        "/api/v1/session/second-step",
         "/sign-in",
+        "/sign-in/second-step",
         "/static/{digest}/{path:path}",
     }
 
@@ -66,7 +68,7 @@ def test_a_role_is_refused_where_it_lacks_the_right(stocked: Stocked, role: str)
             permission = route.permission
             if (
                 permission is Guard.PUBLIC
-                or permission is Guard.SIGNED_IN
+                or permission in (Guard.SIGNED_IN, Guard.ENROLLING)
                 or permission in SHIPPED_ROLES[role]
             ):
                 continue

@@ -350,7 +350,8 @@ def test_only_signing_in_is_open_to_everyone_here() -> None:
     routes = route_permissions(app)
     assert all(route.permission is not None for route in routes)
     assert [(route.methods, route.path) for route in routes if route.permission is Guard.PUBLIC] == [
-        (("POST",), "/api/v1/session")
+        (("POST",), "/api/v1/session"),
+        (("POST",), "/api/v1/session/second-step"),
     ]
 
 

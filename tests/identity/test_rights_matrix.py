@@ -137,7 +137,7 @@ def _user(site: Site, role: str, pool: str) -> str:
 def _has(role: str, permission: Permission | Guard | None) -> bool:
     """Say whether a role in a folder and its pool gives a right at all."""
     if not isinstance(permission, Permission):
-        return permission is Guard.SIGNED_IN
+        return permission in (Guard.SIGNED_IN, Guard.ENROLLING)
     rights = SHIPPED_ROLES[role]
     placed = counting_at(PlaceKind.FOLDER, rights) | counting_at(PlaceKind.POOL, rights)
     return permission in placed | (rights & {Permission.OWN_ACCOUNT})

@@ -257,10 +257,13 @@ async def test_a_changed_password_ends_the_other_sessions(
 ) -> None:
     mine, other = await sign_in(identity), await sign_in(identity)
     caller = await caller_of(identity, mine.token)
-    await identity.local.change_password(caller, current=PASSWORD, new=OTHER_PASSWORD)
+    renewed = await identity.local.change_password(caller, current=PASSWORD, new=OTHER_PASSWORD)
     entry = await newest_entry(database)
     assert (entry.action, entry.detail) == ("user.password_changed", {"sessions_ended": 1})
-    assert await identity.authentication.by_session(mine.token)
+    found = await identity.authentication.by_session(renewed)
+    assert found is not None
+    assert found.session_id == caller.session_id
+    assert await identity.authentication.by_session(mine.token) is None
     assert await identity.authentication.by_session(other.token) is None
     with pytest.raises(WrongCredentials):
         await sign_in(identity)

@@ -12,7 +12,7 @@ route of an app needs, so that a test finds the one that forgot.
 from enum import StrEnum
 from functools import cache
 from typing import Annotated, Any, cast
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from fastapi import Depends, Request, Security, WebSocket
 from fastapi.security import APIKeyCookie, HTTPBearer
@@ -23,11 +23,14 @@ from controlroom.identity.authentication import Identity
 from controlroom.identity.caller import Caller
 from controlroom.identity.cookies import COOKIE_NAME
 from controlroom.identity.cross_site import require_own_origin, require_own_page, safe_next
-from controlroom.identity.errors import SignInNeeded
+from controlroom.identity.errors import SecondFactorNeeded, SignInNeeded
+from controlroom.identity.factors.passkeys import Party
+from controlroom.identity.live_sessions import is_background
 from controlroom.identity.permissions import Permission
 from controlroom.identity.service import IdentityService
 
 SIGN_IN_PATH = "/sign-in"
+ENROL_PATH = "/me/second-factor"
 
 _BEARER = "bearer "
 
@@ -53,6 +56,8 @@ class Guard(StrEnum):
     """Nobody needs to be signed in."""
     SIGNED_IN = "signed_in"
     """Anyone who is signed in or has an API key."""
+    ENROLLING = "enrolling"
+    """Anyone who is signed in, those too who must enrol a second factor before anything else."""
     DEVICE = "device"
     """A device with its own key; the devices room checks it."""
 
@@ -113,6 +118,8 @@ class _PageCaller:
         caller = await caller_of(request)
         if caller is None:
             raise SignInNeeded(sign_in_location(request))
+        if caller.must_enrol and self.permission is not Guard.ENROLLING:
+            raise SignInNeeded(ENROL_PATH)
         if caller.api_key_id is None:
             await require_own_page(request, caller, identity_of(request).public_url)
         return _checked(caller, self.permission)
@@ -158,6 +165,7 @@ async def caller_of(connection: HTTPConnection, *, is_use: bool = True) -> Calle
             raise Unauthenticated("The API key is unknown, revoked or expired; make a new one.")
     else:
         token = service.cookie.read(connection)
+        is_use = is_use and not is_background(connection)
         identity = await service.authentication.by_session(token, is_use=is_use) if token else None
     if identity is None:
         return None
@@ -167,6 +175,16 @@ async def caller_of(connection: HTTPConnection, *, is_use: bool = True) -> Calle
 def identity_of(connection: HTTPConnection) -> IdentityService:
     """Return the service that the server put into ``app.state.identity``."""
     return cast("IdentityService", connection.app.state.identity)
+
+
+def party_of(connection: HTTPConnection) -> Party:
+    """Return for whom passkeys are made: the host under which people reach this server.
+
+    Browsers make passkeys for names only, and only where the page came by https or from ``localhost``.
+    """
+    address = identity_of(connection).public_url or f"{connection.url.scheme}://{connection.url.netloc}"
+    parts = urlsplit(address)
+    return Party(parts.hostname or "", (f"{parts.scheme}://{parts.netloc}",))
 
 
 def address_of(connection: HTTPConnection) -> str:
@@ -190,8 +208,12 @@ def sign_in_location(request: Request) -> str:
 
 
 def _checked(caller: Caller, permission: Permission | Guard) -> Caller:
+    if caller.must_enrol and isinstance(permission, Permission):
+        raise SecondFactorNeeded(
+            "A role of yours asks for a second factor; enrol one under your account first."
+        )
     if isinstance(permission, Permission):
         caller.require(permission)
-    elif permission is not Guard.SIGNED_IN:
+    elif permission not in (Guard.SIGNED_IN, Guard.ENROLLING):
         raise Forbidden(f"A {permission.value} route is not opened by a user's rights.")
     return caller

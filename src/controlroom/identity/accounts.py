@@ -30,6 +30,7 @@ from controlroom.identity.reach import (
     require_reach_over,
 )
 from controlroom.identity.rights import read_roles
+from controlroom.identity.zones import require_zone
 
 _STATES = ("enabled", "disabled")
 
@@ -192,6 +193,19 @@ class Accounts:
             if changes:
                 self._tell(transaction, caller.actor, user, "changed", changes)
         self._authentication.forget(user_ids=[user_id])
+        return user
+
+    async def set_time_zone(self, caller: Caller, time_zone: str) -> User:
+        """Choose the zone in which times are shown to the caller; empty for the browser's own."""
+        wanted = require_zone(time_zone)
+        async with self._database.write() as transaction:
+            user = _found(
+                await transaction.session.get(User, caller.user_id, with_for_update=True), caller.user_id
+            )
+            if user.time_zone != wanted:
+                before, user.time_zone = user.time_zone, wanted
+                self._tell(transaction, caller.actor, user, "changed", {"time_zone": [before, wanted]})
+        self._authentication.forget(user_ids=[caller.user_id])
         return user
 
     async def disable(self, caller: Caller, user_id: str) -> User:

@@ -2,8 +2,22 @@
 
 from fastapi import APIRouter
 
-from controlroom.identity.routes import account, api_keys, roles, session, users
+from controlroom.identity.routes import (
+    account,
+    api_keys,
+    roles,
+    second_factors,
+    session,
+    users,
+)
 
 router = APIRouter(prefix="/api/v1")
-for _routes in (session.router, account.router, users.router, roles.router, api_keys.router):
+for _routes in (
+    second_factors.router,
+    session.router,
+    account.router,
+    users.router,
+    roles.router,
+    api_keys.router,
+):
     router.include_router(_routes)

@@ -1,21 +1,23 @@
-"""The session's cookie: its name, how it is set and how it is taken away."""
+"""The cookies of sessions and of sign-ins under way: their names, how they are set and taken away."""
 
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 COOKIE_NAME = "controlroom_session"
+STEP_COOKIE_NAME = "controlroom_sign_in"
+"""Carries the secret of a sign-in whose second step is still to come."""
 
 
 class SessionCookie:
-    """The cookie that carries a session's secret, under one public address.
+    """A cookie that carries a session's secret, or that of a sign-in under way, under one public address.
 
     Where people reach the server by https it is ``Secure`` and has the ``__Host-`` prefix, so that no other host and
     no plain connection can set or read it (RFC 6265bis section 4.1.3.2).
     """
 
-    def __init__(self, *, secure: bool) -> None:
+    def __init__(self, *, secure: bool, name: str = COOKIE_NAME) -> None:
         self._secure = secure
-        self.name = f"__Host-{COOKIE_NAME}" if secure else COOKIE_NAME
+        self.name = f"__Host-{name}" if secure else name
 
     def read(self, connection: HTTPConnection) -> str | None:
         """Return the secret that a request or WebSocket carries, if any."""

@@ -21,6 +21,34 @@ class WrongCredentials(Unauthenticated):
     title = "That name and password do not match"
 
 
+class WrongSecondFactor(Unauthenticated):
+    """What was shown as a second factor does not hold."""
+
+    code = "wrong_second_factor"
+    title = "That second factor does not hold"
+
+
+class SignInEnded(Unauthenticated):
+    """The second step of a sign-in came too late, too often, or after the password was changed."""
+
+    code = "sign_in_ended"
+    title = "Begin signing in again"
+
+
+class SecondFactorNeeded(Forbidden):
+    """A role of the caller's asks for a second factor, and they have enrolled none; nothing else is open to them."""
+
+    code = "second_factor_needed"
+    title = "Enrol a second factor first"
+
+
+class ConfirmationNeeded(Forbidden):
+    """The caller proved who they are too long ago for what they want to change."""
+
+    code = "confirmation_needed"
+    title = "Enter your password again"
+
+
 class CrossSiteRefused(Forbidden):
     """A change asked for with a session's cookie did not prove that it came from the session's own pages."""
 

@@ -1,17 +1,33 @@
-"""Which sessions live, and how many of them end at once."""
+"""Which sessions live, what keeps them alive, and how many of them end at once."""
 
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, and_, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.requests import HTTPConnection
 
 from controlroom.identity.models import Session
 
 MOST_LIVE_SESSIONS = 50
 """Of one user; the one unused for longest ends when there would be more."""
 
+BACKGROUND_HEADER = "x-background"
+_STREAM = "text/event-stream"
 _KEPT_AFTER_END = timedelta(days=30)
+
+
+def is_background(connection: HTTPConnection) -> bool:
+    """Say whether a request is an open page's own doing: a live stream, or what the page fetches when it hears of a change.
+
+    Such a request is no use of its session: an open page must not keep a session alive that nobody sits before. A
+    browser opens a stream with this `Accept` (WHATWG HTML section 9.2); what pages fetch by themselves says so.
+    """
+    return (
+        connection.scope["type"] == "websocket"
+        or _STREAM in connection.headers.get("accept", "")
+        or BACKGROUND_HEADER in connection.headers
+    )
 
 
 def is_live(now: datetime, idle: timedelta) -> ColumnElement[bool]:

@@ -39,10 +39,17 @@ class WhoAmI(Schema):
         None, description="Send it as `X-CSRF-Token` with changes by cookie; null for an API key."
     )
 
+    must_enrol: bool = Field(
+        False, description="A role asks for a second factor; until one is enrolled, nothing else is open."
+    )
+    time_zone: str = Field("", description="IANA name; empty for the browser's own.")
+
     @classmethod
     def of(cls, caller: Caller) -> "WhoAmI":
         """Show a caller to themselves."""
         return cls(
+            must_enrol=caller.must_enrol,
+            time_zone=caller.time_zone,
             user_id=caller.user_id,
             name=caller.user_name,
             display_name=caller.display_name,
@@ -59,6 +66,9 @@ class SignedInOut(Schema):
     name: str
     display_name: str
     permissions: list[Permission]
+    must_enrol: bool = Field(
+        False, description="A role asks for a second factor; until one is enrolled, nothing else is open."
+    )
     csrf_token: str = Field(description="Send it as `X-CSRF-Token` with changes by cookie.")
     expires_at: datetime = Field(description="The session ends then at the latest.")
 
@@ -110,6 +120,14 @@ class UserEditIn(Schema):
 
     display_name: DisplayName | None = None
     roles: Roles | None = None
+
+
+class OwnAccountIn(Schema):
+    """What to change of one's own account."""
+
+    time_zone: Annotated[str, StringConstraints(max_length=64)] = Field(
+        description="IANA name such as `Europe/Berlin`; empty for the browser's own."
+    )
 
 
 class PasswordResetIn(Schema):

@@ -1,5 +1,7 @@
 """All that can be done with identities, in one hand: the server makes one service and puts it into its state."""
 
+import secrets
+
 import argon2
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
@@ -14,12 +16,15 @@ from controlroom.identity.api_keys import ApiKeys
 from controlroom.identity.assignments import Assignments
 from controlroom.identity.authentication import Authentication
 from controlroom.identity.caller import Caller
-from controlroom.identity.cookies import SessionCookie
+from controlroom.identity.cookies import STEP_COOKIE_NAME, SessionCookie
 from controlroom.identity.explanation import Explanations
 from controlroom.identity.passwords import PasswordHasher, PasswordPolicy
 from controlroom.identity.permissions import Permission
 from controlroom.identity.providers.local import LocalProvider
 from controlroom.identity.roles import RoleService
+from controlroom.identity.sealing import Sealing
+from controlroom.identity.second_factors import SecondFactors
+from controlroom.identity.second_step import SecondStep
 from controlroom.identity.sessions import Sessions
 from controlroom.identity.throttle import SignInThrottle
 from controlroom.identity.usage import UsageNotes
@@ -35,16 +40,24 @@ class IdentityService:
         clock: Clock,
         settings: Settings,
         *,
+        secret_key: bytes | None = None,
         hash_parameters: argon2.Parameters = RFC_9106_LOW_MEMORY,
     ) -> None:
+        """Put the parts together; without ``secret_key``, the server's, what is sealed is lost with this process."""
         self.public_url = settings.public_url
-        self.cookie = SessionCookie(secure=settings.public_url.lower().startswith("https://"))
+        is_https = settings.public_url.lower().startswith("https://")
+        self.cookie = SessionCookie(secure=is_https)
+        self.step_cookie = SessionCookie(secure=is_https, name=STEP_COOKIE_NAME)
         self.policy = PasswordPolicy(settings.password_minimum_length)
         self._hasher = PasswordHasher(hash_parameters)
         self.usage = UsageNotes(database, clock)
         self.authentication = Authentication(database, clock, settings, self.usage)
         self.accounts = Accounts(database, clock, self.authentication, self._hasher, self.policy)
         self.sessions = Sessions(database, clock, settings, self.authentication)
+        sealing = Sealing(secret_key or secrets.token_bytes(32))
+        throttle = SignInThrottle(cache, clock)
+        self.second_factors = SecondFactors(database, clock, self.sessions, self.authentication, sealing)
+        self.second_step = SecondStep(database, clock, self.sessions, self.authentication, sealing, throttle)
         self.local = LocalProvider(
             database,
             clock,
@@ -52,7 +65,8 @@ class IdentityService:
             authentication=self.authentication,
             hasher=self._hasher,
             policy=self.policy,
-            throttle=SignInThrottle(cache, clock),
+            throttle=throttle,
+            second_step=self.second_step,
         )
         self.api_keys = ApiKeys(database, clock, self.authentication)
         self.roles = RoleService(database, clock, self.authentication)

@@ -62,11 +62,17 @@ class Sessions:
         return int(self._lifetime.total_seconds())
 
     async def open(
-        self, transaction: Transaction, user: User, origin: Origin, *, replaces: str | None = None
+        self,
+        transaction: Transaction,
+        user: User,
+        origin: Origin,
+        *,
+        replaces: str | None = None,
+        second_factor: str = "",
     ) -> SignedIn:
         """Open a session for a user who has proved who they are, in the provider's transaction.
 
-        The session whose token is ``replaces`` ends: none outlives a sign-in, and none that someone else put into the
+        ``second_factor`` is the kind of factor that was shown beside the password, if any was. The session whose token is ``replaces`` ends: none outlives a sign-in, and none that someone else put into the
         browser becomes signed in.
         """
         now, token = self._clock.now(), new_secret(_SECRET_PREFIX)
@@ -83,6 +89,7 @@ class Sessions:
             used_at=now,
             expires_at=now + self._lifetime,
             ended_at=None,
+            confirmed_at=now,
         )
         transaction.session.add(opened)
         record(
@@ -93,10 +100,28 @@ class Sessions:
             target_kind="user",
             target_id=user.id,
             target_name=user.name,
-            detail={"session": opened.id, **({"replaced": replaced} if replaced else {})},
+            detail={
+                "session": opened.id,
+                **({"second_factor": second_factor} if second_factor else {}),
+                **({"replaced": replaced} if replaced else {}),
+            },
         )
         emit(transaction, time=now, kind="session.changed", subject=user.id, data={"change": "started"})
         return SignedIn(user, opened, token)
+
+    async def renew(self, transaction: Transaction, caller: Caller) -> str:
+        """Give the caller's session a new secret, as after a change of what it may do, and return it.
+
+        What knew the old one has nothing. Raises `Conflict` for an API key, `NotFound` where the session has ended.
+        """
+        if caller.session_id is None:
+            raise Conflict("An API key has no session to renew.")
+        found = await transaction.session.get(Session, caller.session_id, with_for_update=True)
+        if found is None or found.ended_at is not None:
+            raise NotFound("The session has ended; sign in again.")
+        token = new_secret(_SECRET_PREFIX)
+        found.token_hash, found.confirmed_at = secret_hash(token), self._clock.now()
+        return token
 
     async def sign_out(self, caller: Caller) -> None:
         """End the session that asks; raise `Conflict` for an API key."""

@@ -83,6 +83,10 @@ class SignInThrottle:
         await self._cache.delete(f"{attempt.pair}:until")
         await self._cache.set(f"{attempt.pair}:known", b"1", _KNOWN_SECONDS)
 
+    async def forgive(self, account: str, address: str) -> None:
+        """Forgive an account's tries from a network: its owner came in from there by a second step."""
+        await self.succeeded(await self._attempt(account, address))
+
     async def _attempt(self, account: str, address: str) -> Attempt:
         who = hashlib.sha256(account.encode(errors="replace")).hexdigest()[:32]
         where = network_of(address)

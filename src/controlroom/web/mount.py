@@ -10,13 +10,14 @@ from controlroom.web.pages.bots import view as bots
 from controlroom.web.pages.device import view as device
 from controlroom.web.pages.devices import view as devices
 from controlroom.web.pages.jump import view as jump
+from controlroom.web.pages.me import second_factor
 from controlroom.web.pages.me import view as me
 from controlroom.web.pages.run import view as run
 from controlroom.web.pages.run_form import view as run_form
 from controlroom.web.pages.sign_in import view as sign_in
 from controlroom.web.rendering import make_environment
 
-_PAGES = (sign_in, activity, run, run_form, bot, bots, devices, device, me, jump)
+_PAGES = (sign_in, activity, run, run_form, bot, bots, devices, device, me, second_factor, jump)
 
 
 def mount_web(app: FastAPI) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
 from starlette.responses import RedirectResponse
 
 from controlroom.identity.caller import Caller
@@ -31,7 +32,6 @@ def make_environment(assets: Assets) -> Environment:
     )
     environment.globals["static"] = assets.url
     filters = (
-        "exact",
         "duration",
         "size",
         "count",
@@ -42,8 +42,16 @@ def make_environment(assets: Assets) -> Environment:
         "mode_face",
     )
     environment.filters.update({name: getattr(wording, name) for name in filters})
+    environment.filters["exact"] = _exact_for_reader
     environment.globals["relative"] = wording.relative
     return environment
+
+
+@pass_context
+def _exact_for_reader(context: Context, moment: datetime) -> str:
+    """Return a moment to the second in the time zone that the reader chose, in UTC where they chose none."""
+    reader = context.get("who")
+    return wording.exact(moment, reader.time_zone if reader else "")
 
 
 def page(

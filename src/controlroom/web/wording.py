@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from controlroom.devices.models import Device, DeviceMode
 from controlroom.runs.states import State
@@ -78,9 +79,9 @@ def relative(moment: datetime, now: datetime) -> str:
     return f"{told} ago" if seconds > 0 else f"in {told}"
 
 
-def exact(moment: datetime) -> str:
-    """Return a moment to the second, with its zone."""
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+def exact(moment: datetime, zone: str = "") -> str:
+    """Return a moment to the second, with its zone: an IANA name such as ``Europe/Berlin``, or UTC where it is empty."""
+    return f"{moment.astimezone(ZoneInfo(zone) if zone else UTC):%Y-%m-%d %H:%M:%S %Z}"
 
 
 def duration(seconds: float) -> str:

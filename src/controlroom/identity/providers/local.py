@@ -1,5 +1,7 @@
 """Signs in people whose password the Control Room itself keeps, and lets them change it."""
 
+from typing import NoReturn
+
 from sqlalchemy import select
 
 from controlroom.audit.actor import Actor, ActorKind
@@ -16,8 +18,9 @@ from controlroom.identity.live_sessions import end_sessions
 from controlroom.identity.models import User
 from controlroom.identity.names import folded_name
 from controlroom.identity.passwords import PasswordHasher, PasswordPolicy
+from controlroom.identity.second_step import NextStep, SecondStep
 from controlroom.identity.sessions import Origin, Sessions, SignedIn
-from controlroom.identity.throttle import SignInThrottle
+from controlroom.identity.throttle import Attempt, SignInThrottle
 
 _WRONG = "The name or the password is not right."
 
@@ -35,6 +38,7 @@ class LocalProvider:
         hasher: PasswordHasher,
         policy: PasswordPolicy,
         throttle: SignInThrottle,
+        second_step: SecondStep,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -43,11 +47,14 @@ class LocalProvider:
         self._hasher = hasher
         self._policy = policy
         self._throttle = throttle
+        self._second_step = second_step
 
     async def sign_in(
         self, *, name: str, password: str, origin: Origin, replaces: str | None = None
-    ) -> SignedIn:
-        """Open a session; the one whose token is ``replaces`` ends, so that no session outlives a sign-in.
+    ) -> SignedIn | NextStep:
+        """Open a session, or begin the second step for who has a second factor.
+
+        The session whose token is ``replaces`` ends, so that no session outlives a sign-in.
 
         Raises `WrongCredentials`, which does not tell an unknown name from a wrong password (nor does the time it
         takes), and `TooManyRequests` where there were too many tries.
@@ -65,14 +72,34 @@ class LocalProvider:
         if user.password_hash and self._hasher.is_outdated(user.password_hash):
             rehashed = await self._hasher.hash(password)
         signed_in = await self._open(user, rehashed, origin, replaces)
+        if isinstance(signed_in, NextStep):
+            return signed_in  # the tries are forgiven with the second step, not before
         self._authentication.forget(user_ids=[user.id])
         if replaces:
             self._authentication.forget_session(replaces)
         await self._throttle.succeeded(attempt)
         return signed_in
 
-    async def change_password(self, caller: Caller, *, current: str, new: str) -> None:
-        """Change the caller's own password; their other sessions end.
+    async def confirm(self, caller: Caller, password: str) -> str:
+        """Prove once more who the caller is; return the new secret of their session, for its cookie.
+
+        Raises `Invalid` where the password is not right, `TooManyRequests`, `Conflict` for an API key.
+        """
+        if caller.session_id is None:
+            raise Conflict("An API key has no password to confirm.")
+        attempt = await self._throttle.admit(caller.user_name, caller.actor.address)
+        async with self._database.read() as session:
+            user = await session.get(User, caller.user_id)
+        if not await self._hasher.is_right(password, user.password_hash if user else None):
+            await self._refuse_present(caller, user, attempt, "/password")
+        async with self._database.write() as transaction:
+            token = await self._sessions.renew(transaction, caller)
+        self._authentication.forget(user_ids=[caller.user_id])
+        await self._throttle.succeeded(attempt)
+        return token
+
+    async def change_password(self, caller: Caller, *, current: str, new: str) -> str:
+        """Change the caller's own password; their other sessions end. Returns their session's new secret.
 
         Raises `Invalid` where the present password is not right, `WeakPassword` where the new one will not do,
         `TooManyRequests` where the present one was guessed at too often, `Conflict` for an API key.
@@ -85,18 +112,24 @@ class LocalProvider:
             user = await session.get(User, caller.user_id)
         kept = user.password_hash if user else None
         if not await self._hasher.is_right(current, kept):
-            await self._throttle.failed(attempt)
-            origin = Origin(caller.actor.address, request_id=caller.actor.request_id)
-            await self._record_failure(user, origin, "wrong_present_password")
-            message = "The present password is not right."
-            raise Invalid(message, fields=(FieldError("/current_password", message),))
+            await self._refuse_present(caller, user, attempt, "/current_password")
         if await self._hasher.is_right(new, kept):
             message = "The new password is the present one."
             raise Invalid(message, fields=(FieldError("/new_password", message),))
-        await self._store_password(caller, kept, await self._hasher.hash(new))
+        token = await self._store_password(caller, kept, await self._hasher.hash(new))
         await self._throttle.succeeded(attempt)
+        return token
 
-    async def _store_password(self, caller: Caller, kept: str | None, password_hash: str) -> None:
+    async def _refuse_present(
+        self, caller: Caller, user: User | None, attempt: Attempt, pointer: str
+    ) -> NoReturn:
+        await self._throttle.failed(attempt)
+        origin = Origin(caller.actor.address, request_id=caller.actor.request_id)
+        await self._record_failure(user, origin, "wrong_present_password")
+        message = "The present password is not right."
+        raise Invalid(message, fields=(FieldError(pointer, message),))
+
+    async def _store_password(self, caller: Caller, kept: str | None, password_hash: str) -> str:
         now = self._clock.now()
         async with self._database.write() as transaction:
             user = await transaction.session.get(User, caller.user_id, with_for_update=True)
@@ -104,6 +137,7 @@ class LocalProvider:
                 raise Conflict("The password was changed meanwhile; sign in again.")
             user.password_hash, user.password_changed_at, user.updated_at = password_hash, now, now
             user.revision += 1
+            token = await self._sessions.renew(transaction, caller)
             ended = await end_sessions(transaction.session, user.id, now, but=caller.session_id)
             record(
                 transaction,
@@ -117,15 +151,19 @@ class LocalProvider:
             )
             emit(transaction, time=now, kind="user.changed", subject=user.id, data={"change": "password"})
         self._authentication.forget(user_ids=[caller.user_id])
+        return token
 
-    async def _open(self, user: User, rehashed: str | None, origin: Origin, replaces: str | None) -> SignedIn:
+    async def _open(
+        self, user: User, rehashed: str | None, origin: Origin, replaces: str | None
+    ) -> SignedIn | NextStep:
         async with self._database.write() as transaction:
             present = await transaction.session.get(User, user.id, with_for_update=True)
             if present is None or present.disabled_at or present.password_hash != user.password_hash:
                 raise WrongCredentials(_WRONG)  # changed while the password was compared
             if rehashed:
                 present.password_hash = rehashed
-            return await self._sessions.open(transaction, present, origin, replaces=replaces)
+            next_step = await self._second_step.begin(transaction, present)
+            return next_step or await self._sessions.open(transaction, present, origin, replaces=replaces)
 
     async def _record_failure(self, user: User | None, origin: Origin, reason: str) -> None:
         """Write down a failed try; the throttle bounds how many there can be.

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 
 from controlroom.foundation.http import PROBLEMS, PageOut
 from controlroom.identity.access import identity_of, permitted
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
-from controlroom.identity.schemas import EndedOut, PasswordChangeIn, SessionOut
+from controlroom.identity.schemas import EndedOut, OwnAccountIn, PasswordChangeIn, SessionOut, UserOut
 
 router = APIRouter(prefix="/me", tags=["account"], responses=PROBLEMS)
 
@@ -16,11 +16,19 @@ Owner = Annotated[Caller, permitted(Permission.OWN_ACCOUNT)]
 
 
 @router.put("/password", status_code=204)
-async def change_own_password(request: Request, caller: Owner, body: PasswordChangeIn) -> None:
-    """Change one's own password; one's other sessions end."""
-    await identity_of(request).local.change_password(
-        caller, current=body.current_password, new=body.new_password
-    )
+async def change_own_password(
+    request: Request, response: Response, caller: Owner, body: PasswordChangeIn
+) -> None:
+    """Change one's own password; one's other sessions end, and the cookie gets a new secret."""
+    identity = identity_of(request)
+    token = await identity.local.change_password(caller, current=body.current_password, new=body.new_password)
+    identity.cookie.give(response, token, lifetime_seconds=identity.sessions.lifetime_seconds)
+
+
+@router.patch("")
+async def edit_own_account(request: Request, caller: Owner, body: OwnAccountIn) -> UserOut:
+    """Change what one may of one's own account: the time zone in which times are shown."""
+    return UserOut.of(await identity_of(request).accounts.set_time_zone(caller, body.time_zone))
 
 
 @router.get("/sessions")

@@ -4,7 +4,8 @@
 const MINUTE = 60;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
+const timeZone = document.documentElement.dataset.zone; // as the reader chose; else the browser's own
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long", timeZone });
 let serverAhead = 0;
 
 export function relative(milliseconds) {

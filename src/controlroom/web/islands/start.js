@@ -7,6 +7,7 @@ import { startTheme } from "./theme.js";
 import { startKeyboard } from "./keyboard.js";
 import { startForms } from "./forms.js";
 import { startLog } from "./log.js";
+import { startPasskeys } from "./passkeys.js";
 
 startNotices();
 startTheme();
@@ -16,4 +17,5 @@ startKeyboard();
 startForms();
 startLive();
 startLog();
+startPasskeys();
 document.documentElement.dataset.started = "yes";

@@ -10,12 +10,17 @@ from controlroom.foundation.paging import PageRequest
 from controlroom.identity.access import Guard, identity_of, page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission, known_permissions
+from controlroom.identity.zones import zone_names
 from controlroom.web.rendering import go_to, now_of, page
 
 router = APIRouter(include_in_schema=False, prefix="/me")
 
 PATH = "/me"
 _MOST_KEYS = 100
+_NOTES = {
+    "password": "The password is changed; your other sessions have ended.",
+    "time-zone": "Times are shown in the time zone that you chose.",
+}
 
 Owner = Annotated[Caller, page_caller(Permission.OWN_ACCOUNT)]
 
@@ -25,8 +30,7 @@ async def me(
     request: Request, caller: Annotated[Caller, page_caller(Guard.SIGNED_IN)], done: str = ""
 ) -> Response:
     """Show one's own account."""
-    notes = {"password": "The password is changed; your other sessions have ended."}
-    return await _show(request, caller, done=notes.get(done, ""))
+    return await _show(request, caller, done=_NOTES.get(done, ""))
 
 
 @router.post("/password")
@@ -37,14 +41,29 @@ async def change_password(
     new_password: Annotated[str, Form(max_length=1024)] = "",
 ) -> Response:
     """Change one's own password."""
+    identity = identity_of(request)
     try:
-        await identity_of(request).local.change_password(caller, current=current_password, new=new_password)
+        token = await identity.local.change_password(caller, current=current_password, new=new_password)
     except (Invalid, TooManyRequests, Conflict) as error:
         errors = {field.pointer: field.message for field in error.fields}
         return await _show(
             request, caller, errors=errors, problem="" if errors else error.detail, status=error.status
         )
-    return go_to(request, f"{PATH}?done=password")
+    response = go_to(request, f"{PATH}?done=password")
+    identity.cookie.give(response, token, lifetime_seconds=identity.sessions.lifetime_seconds)
+    return response
+
+
+@router.post("/time-zone")
+async def set_time_zone(
+    request: Request, caller: Owner, time_zone: Annotated[str, Form(max_length=64)] = ""
+) -> Response:
+    """Choose the zone in which times are shown."""
+    try:
+        await identity_of(request).accounts.set_time_zone(caller, time_zone)
+    except Invalid as error:
+        return await _show(request, caller, zone_problem=error.detail, zone=time_zone, status=error.status)
+    return go_to(request, f"{PATH}?done=time-zone")
 
 
 @router.post("/sessions/end")
@@ -101,6 +120,10 @@ async def _show(request: Request, caller: Caller, *, status: int = 200, **shown:
         "sessions": await identity.sessions.live(caller.user_id) if owns else [],
         "keys": (await identity.api_keys.page(caller, PageRequest(limit=_MOST_KEYS))).items if owns else [],
         "rights": sorted(caller.permissions),
+        "factors": await identity.second_factors.own(caller.user_id) if caller.session_id and owns else None,
+        "zone": caller.time_zone,
+        "zones": zone_names(),
+        "zone_problem": "",
         "errors": {},
         "problem": "",
         "key_problem": "",
