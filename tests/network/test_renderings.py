@@ -193,4 +193,4 @@ def test_a_rule_for_a_match_that_is_not_understood_makes_the_answer_unknown(five
     inbound = [finding for finding in findings if finding.direction == "inbound"]
     assert {finding.kind for finding in inbound} == {FindingKind.UNKNOWN}
     assert "handle 9" in inbound[0].rule
-    assert "'xt' is not understood" in inbound[0].message
+    assert "match 'time' of iptables is not understood" in inbound[0].message

@@ -97,33 +97,6 @@ def test_chains_that_call_each_other_are_refused() -> None:
         nft(("base", 0, "drop", [[{"jump": {"target": "base"}}]]))
 
 
-def test_nat_makes_answers_unknown_and_names_the_rule() -> None:
-    objects = [
-        {
-            "chain": {
-                "family": "ip",
-                "table": "nat",
-                "name": "pre",
-                "type": "nat",
-                "hook": "prerouting",
-                "prio": -100,
-            }
-        },
-        {
-            "rule": {
-                "family": "ip",
-                "table": "nat",
-                "chain": "pre",
-                "handle": 4,
-                "expr": [{"dnat": {"addr": "10.0.0.1"}}],
-            }
-        },
-    ]
-    ruleset = parse_ruleset((RulesetText("nft.json", json.dumps({"nftables": objects})),))
-
-    assert verdict(ruleset, 80) is Verdict.UNKNOWN
-
-
 IPTABLES = """\
 *filter
 :INPUT DROP [0:0]

@@ -1,7 +1,7 @@
 """Proofs of a ruleset against the policy: what is missing, what is exposed, and what was not understood."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from controlroom.network.addresses import Addresses, Family, join, only
@@ -17,7 +17,9 @@ from controlroom.network.analysis import (
     Verdict,
     compare,
     find_idle,
+    find_stopped,
 )
+from controlroom.network.analysis.rewriting import rewrites_on, rewritten
 from controlroom.network.baseline import (
     NEIGHBOUR_DISCOVERY_NAME,
     needs_neighbour_discovery,
@@ -30,8 +32,12 @@ from controlroom.network.policy import Permit
 from controlroom.network.projection import Direction, Projection
 from controlroom.network.renderers import Rendering, renderer
 from controlroom.network.rulesets import Ruleset, RulesetText, parse_ruleset
+from controlroom.network.rulesets.netfilter import Phase
 
 PROTOCOLS = {Transport.TCP: Protocol.TCP, Transport.UDP: Protocol.UDP, Transport.ICMPV6: Protocol.ICMPV6}
+
+# Of other protocols no reply is followed: neighbour discovery has none that connection tracking knows.
+_CONNECTIONS = Match(IntervalSet.of([(Protocol.TCP, Protocol.TCP), (Protocol.UDP, Protocol.UDP)]))
 
 
 class FindingKind(StrEnum):
@@ -47,7 +53,10 @@ class FindingKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be; ``rule`` is the firewall's, ``flow`` the policy's."""
+    """One thing that is not as it should be; ``rule`` is the firewall's, ``flow`` the policy's.
+
+    ``packet`` is a witness as it arrives, ``rewritten`` what a translation makes of it where that is one packet.
+    """
 
     kind: FindingKind
     direction: Direction
@@ -55,6 +64,7 @@ class Finding:
     rule: str = ""
     flow: str = ""
     packet: Packet | None = None
+    rewritten: Packet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +123,17 @@ def prove(
         told = {(one.rule, one.packet) for one in exposed}
         others = (_finding(direction, one, wanted, real) for one in comparison.differences)
         findings.extend([*exposed, *(one for one in others if (one.rule, one.packet) not in told)])
+        for phase, programs in ruleset.later.items():
+            stopped = find_stopped(
+                wanted, real, programs[direction], within=_CONNECTIONS, hints=hints, budget=budget
+            )
+            nodes += stopped.nodes
+            findings.extend(
+                _stopped(direction, phase, one, wanted, programs[direction]) for one in stopped.differences
+            )
         if idle:
             findings.extend(_idle(direction, real, budget))
+    findings = [_translated(one, ruleset) for one in findings]
     order = list(FindingKind)
     findings.sort(key=lambda one: (order.index(one.kind), one.direction, one.rule, one.flow, str(one.packet)))
     return Verdicts(tuple(findings), ruleset.assumptions, nodes)
@@ -154,6 +173,36 @@ def _finding(direction: Direction, difference: Difference, wanted: Program, real
         return Finding(FindingKind.MISSING, direction, message, rule, flow, packet)
     message = f"{packet} is let through by {rule!r}, but no flow needs it"
     return Finding(FindingKind.EXCESS, direction, message, rule, flow, packet)
+
+
+def _stopped(
+    direction: Direction, phase: Phase, difference: Difference, wanted: Program, later: Program
+) -> Finding:
+    packet, rule, flow = (
+        difference.packet,
+        later.name_of(difference.second_rule),
+        wanted.name_of(difference.first_rule),
+    )
+    what = "replies to it" if phase is Phase.REPLY else "packets after it"
+    if difference.second is Verdict.UNKNOWN:
+        reason = later.rules[difference.second_rule].reason
+        message = f"{packet} opens flow {flow}, but {what} may pass or not: {rule!r}: {reason}"
+        return Finding(FindingKind.UNKNOWN, direction, message, rule, flow, packet)
+    message = f"{packet} opens flow {flow}, but {what} are stopped by {rule!r}"
+    return Finding(FindingKind.MISSING, direction, message, rule, flow, packet)
+
+
+def _translated(finding: Finding, ruleset: Ruleset) -> Finding:
+    """Tell what becomes of a witness that is rewritten on its way."""
+    program = ruleset.translations.get(finding.direction)
+    if program is None or finding.packet is None:
+        return finding
+    rewrites, sure = rewrites_on(program, finding.packet)
+    if sure and not rewrites:
+        return finding
+    after = rewritten(finding.packet, rewrites) if sure else None
+    words = f"it is rewritten to {after}" if after else "it may be rewritten in more than one way"
+    return replace(finding, message=f"{finding.message} ({words})", rewritten=after)
 
 
 def cluster_regions(projection: Projection) -> list[tuple[str, Match]]:

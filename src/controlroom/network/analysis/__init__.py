@@ -20,6 +20,7 @@ from controlroom.network.analysis.questions import (
     Idle,
     compare,
     find_idle,
+    find_stopped,
     sources_that_pass,
 )
 
@@ -40,6 +41,7 @@ __all__ = [
     "compare",
     "decide",
     "find_idle",
+    "find_stopped",
     "judge",
     "sources_that_pass",
 ]

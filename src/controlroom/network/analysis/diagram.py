@@ -34,6 +34,7 @@ class _Boxes:
     final: list[bool] = field(default_factory=list)
     reach: list[int] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
 
 
@@ -96,6 +97,7 @@ class Diagram:
                 boxes.final.append(rule.certain and rule.effect is not Effect.SKIP)
                 boxes.reach.append(rule.target if rule.effect is Effect.SKIP else number)
                 boxes.numbers.append(number)
+                boxes.names.append(rule.name)
         boxes.starts.append(len(boxes.fields))
         return boxes
 
@@ -181,21 +183,22 @@ class Diagram:
     def _live(self, level: int, mask: int) -> tuple[list[int], int]:
         """Return the rules of a mask, and the mask, without those behind a rule that matches whatever is left.
 
-        With two closers, the rules behind the first such rule stay up to the next one, so that a leaf can ask what
-        would happen without one of them.
+        With two closers, the rules behind the first such rule stay up to the next one of another name, so that a leaf
+        can ask what would happen without one of them.
         """
         boxes = self._boxes
         live: list[int] = []
-        program, closed, furthest = 0, 0, -1
+        program, closed, furthest, closer = 0, 0, -1, ""
         for number in _bits_of(mask):
             while number >= boxes.starts[program + 1]:
-                program, closed, furthest = program + 1, 0, -1
+                program, closed, furthest, closer = program + 1, 0, -1, ""
             if closed >= self._closers:
                 continue
             live.append(number)
             # A skip in front of this rule may still land behind it, and then it closes nothing.
             if boxes.full_from[number] <= level and boxes.final[number] and furthest <= boxes.numbers[number]:
-                closed += 1
+                closed += self._closers == 1 or not closed or boxes.names[number] != closer
+                closer = boxes.names[number]
                 if closed == self._closers:
                     mask &= ~((1 << boxes.starts[program + 1]) - (2 << number))
             furthest = max(furthest, boxes.reach[number])

@@ -36,7 +36,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """Rules that do nothing: shadowed ones never decide, redundant ones change no verdict where they decide."""
+    """Rules that do nothing: shadowed ones never decide, redundant ones change no verdict where they decide.
+
+    Rules of one name are one rule, and the last number stands for it.
+    """
 
     shadowed: tuple[int, ...]
     redundant: tuple[int, ...]
@@ -67,6 +70,45 @@ def compare(
             packet = _packet(family, diagram.packet_values(path))
             found.append(Difference(packet, *cast("tuple[Verdict, Verdict, int, int]", label)))
         nodes += diagram.nodes
+    return Comparison(tuple(found), nodes)
+
+
+def find_stopped(
+    wanted: Program,
+    opening: Program,
+    later: Program,
+    *,
+    within: Match,
+    hints: Addresses | None = None,
+    budget: int = DEFAULT_BUDGET,
+) -> Comparison:
+    """Return where a connection that is wanted, and opens, surely or perhaps gets no further. Raise `BudgetExceeded`.
+
+    The usual program lets all later packets pass; that is seen at once, whatever the size of the others.
+    """
+
+    def stops(live: list[list[int]]) -> Label | None:
+        return None if decide(later, live[0]).verdict is Verdict.ALLOW else True
+
+    def leaf(live: list[list[int]]) -> Label | None:
+        mine, opened, after = decide(wanted, live[0]), decide(opening, live[1]), decide(later, live[2])
+        if Verdict.ALLOW is mine.verdict is opened.verdict and after.verdict is not Verdict.ALLOW:
+            return (mine.verdict, after.verdict, mine.rule, after.rule)
+        return None
+
+    found: list[Difference] = []
+    nodes = 0
+    for family in Family:
+        quick = Diagram((later,), family, stops, within=within, budget=budget)
+        if quick.labels():
+            known = _numbers(hints.of(family)) if hints else ()
+            programs = (wanted, opening, later)
+            diagram = Diagram(programs, family, leaf, within=within, hints=known, budget=budget)
+            for label, path in diagram.labels().items():
+                packet = _packet(family, diagram.packet_values(path))
+                found.append(Difference(packet, *cast("tuple[Verdict, Verdict, int, int]", label)))
+            nodes += diagram.nodes
+        nodes += quick.nodes
     return Comparison(tuple(found), nodes)
 
 
@@ -102,23 +144,26 @@ def sources_that_pass(
 
 def find_idle(program: Program, *, budget: int = DEFAULT_BUDGET) -> Idle:
     """Return the rules that do nothing. Raise `BudgetExceeded`."""
-    deciding: set[int] = set()
-    needed: set[int] = set()
+    deciding: set[str] = set()
+    needed: set[str] = set()
 
     def leaf(live: list[list[int]]) -> Label | None:
+        whole = decide(program, live[0]).verdict
         for number in _that_count(program, live[0]):
-            deciding.add(number)
-            without = [other for other in live[0] if other != number]
-            if decide(program, without).verdict is not decide(program, live[0]).verdict:
-                needed.add(number)
+            name = program.rules[number].name
+            deciding.add(name)
+            # A line of a chain that is called from several places is laid out several times, and goes as a whole.
+            without = [other for other in live[0] if program.rules[other].name != name]
+            if decide(program, without).verdict is not whole:
+                needed.add(name)
         return None
 
     for family in Family:
         Diagram((program,), family, leaf, budget=budget, closers=2).labels()
-    numbers = range(len(program.rules))
+    names = {rule.name: number for number, rule in enumerate(program.rules) if not rule.path}
     return Idle(
-        tuple(number for number in numbers if number not in deciding),
-        tuple(number for number in numbers if number in deciding and number not in needed),
+        tuple(number for name, number in names.items() if name not in deciding),
+        tuple(number for name, number in names.items() if name in deciding and name not in needed),
     )
 
 

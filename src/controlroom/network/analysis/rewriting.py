@@ -76,14 +76,14 @@ def rewrites_on(program: Program, packet: Packet) -> tuple[list[Rewrite], bool]:
 def rewritten(packet: Packet, rewrites: Iterable[Rewrite]) -> Packet | None:
     """Return what a packet becomes; None where a translation has a choice of values."""
     for rewrite in rewrites:
-        values = (rewrite.sources, rewrite.destinations, rewrite.source_ports, rewrite.destination_ports)
+        values = (rewrite.sources, rewrite.destinations, rewrite.destination_ports)
         if any(one is not None and one.size != 1 for one in values):
             return None
         packet = replace(
             packet,
             source=_one(rewrite.sources, packet.source + rewrite.source_shift),
             destination=_one(rewrite.destinations, packet.destination + rewrite.destination_shift),
-            source_port=_one(rewrite.source_ports, packet.source_port),
+            source_port=_kept(rewrite.source_ports, packet.source_port),
             destination_port=_one(rewrite.destination_ports, packet.destination_port),
         )
     return packet
@@ -91,6 +91,11 @@ def rewritten(packet: Packet, rewrites: Iterable[Rewrite]) -> Packet | None:
 
 def _one(values: IntervalSet | None, own: int) -> int:
     return own if values is None else values.intervals[0][0]
+
+
+def _kept(values: IntervalSet | None, own: int) -> int:
+    # The kernel keeps a source port that the translation allows and nobody else uses.
+    return own if values is None or own in values else values.intervals[0][0]
 
 
 def settle(rewrite: Rewrite, own: Addresses) -> Rewrite:

@@ -1,11 +1,12 @@
 """What a parser of rulesets takes and gives."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from controlroom.network.analysis import Program
 from controlroom.network.projection import Direction, Projection
+from controlroom.network.rulesets.netfilter import Phase, Stack
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,9 @@ class Ruleset:
     ``assumptions`` are sentences that every verdict about this ruleset rests on. Where rules speak of hosts or networks
     by name, or of no near side at all, ``seen_from`` reads the ruleset anew in the light of one projection; what was
     unknown without it may be known then. ``missing`` are flows known by name alone for which there is no rule: the
-    direction, the flow, and a sentence.
+    direction, the flow, and a sentence. ``later`` are the programs of replies and of what follows the first packet, said
+    about that first packet; a firewall without them lets these pass. ``translations`` tell how packets are rewritten.
+    ``stack`` is what else may stand on the same Linux host.
     """
 
     parser: str
@@ -31,6 +34,9 @@ class Ruleset:
     assumptions: tuple[str, ...] = ()
     seen_from: "Callable[[Projection], Ruleset] | None" = None
     missing: tuple[tuple[Direction, str, str], ...] = ()
+    later: Mapping[Phase, Mapping[Direction, Program]] = field(default_factory=dict)
+    translations: Mapping[Direction, Program] = field(default_factory=dict)
+    stack: Stack | None = None
 
 
 class RulesetParser(Protocol):

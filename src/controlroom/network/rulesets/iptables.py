@@ -11,15 +11,21 @@ from dataclasses import dataclass, field
 
 from controlroom.network.addresses import Addresses, Family, parse_addresses
 from controlroom.network.errors import BadRuleset
-from controlroom.network.projection import Direction
 from controlroom.network.rulesets.chains import Action, BaseChain, Line
-from controlroom.network.rulesets.layout import lay_out
 from controlroom.network.rulesets.interface import Ruleset, RulesetText
 from controlroom.network.rulesets.iptables_match import read_line
-from controlroom.network.rulesets.nftables import ASSUMPTIONS
+from controlroom.network.rulesets.netfilter import Hook, Hooked, Stack
 from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
+from controlroom.network.rulesets.stacks import ruleset_of
 
-_HOOKS = {Direction.INBOUND: "INPUT", Direction.OUTBOUND: "OUTPUT", Direction.FORWARD: "FORWARD"}
+# The hooks of each table with its priority there (enum nf_ip_hook_priorities).
+_TABLES = {
+    "raw": ("PREROUTING OUTPUT", -300),
+    "mangle": ("PREROUTING INPUT FORWARD OUTPUT POSTROUTING", -150),
+    "nat": ("PREROUTING INPUT OUTPUT POSTROUTING", -100),
+    "filter": ("INPUT FORWARD OUTPUT", 0),
+    "security": ("INPUT FORWARD OUTPUT", 50),
+}
 _SCOPES = {Family.IPV4: ONLY_FAMILY["ip"], Family.IPV6: ONLY_FAMILY["ip6"]}
 _POLICIES = {"ACCEPT": Action.ACCEPT, "DROP": Action.DROP}
 _UFW = re.compile(r"^:ufw6?-", re.MULTILINE)
@@ -27,16 +33,34 @@ _SIX = re.compile(r"ip6tables|IPv6|ip6|ipv6-icmp|rules6|-[sd] [0-9a-f]*:[0-9a-f:
 
 
 @dataclass(slots=True)
-class _Filter:
-    """The filter table of one family, and whatever other tables hold that could change an answer."""
+class _File:
+    """The tables of one family as one program keeps them, and what its chains' names begin with."""
 
+    family: Family
+    mark: str
     policies: dict[str, Action] = field(default_factory=dict)
     chains: dict[str, list[Line]] = field(default_factory=dict)
-    foreign: list[str] = field(default_factory=list)
+
+    def chain(self, table: str, name: str) -> str:
+        """Return what a chain is called here; the filter table goes without its name."""
+        return f"{self.prefix(table)}{name}"
+
+    def prefix(self, table: str) -> str:
+        """Return what the names of a table's chains begin with."""
+        return f"{self.mark}{self.family.title} " + ("" if table == "filter" else f"{table} ")
+
+    def hooked(self) -> Iterator[Hooked]:
+        """Yield the base chains with their hooks."""
+        for table, (hooks, priority) in _TABLES.items():
+            for hook in hooks.split():
+                name = self.chain(table, hook)
+                if name in self.chains:
+                    base = BaseChain(name, self.policies.get(name, Action.ACCEPT), _SCOPES[self.family])
+                    yield Hooked(base, Hook(hook.lower()), priority, table == "nat")
 
 
 class IptablesParser:
-    """Reads the filter table; busy raw, mangle and nat tables make the answers unknown."""
+    """Reads all tables of both families; several files of one family, as of iptables-nft and -legacy, stack."""
 
     name = "iptables"
 
@@ -52,15 +76,23 @@ class IptablesParser:
         for file in files:
             if not _is_rules(file):
                 sets |= _read_sets(file)
-        found: dict[Family, _Filter] = {}
+        found: list[_File] = []
         for file in files:
             if _is_rules(file):
                 family = Family.IPV6 if _SIX.search(f"{file.name}\n{file.text}") else Family.IPV4
-                if family in found:
-                    raise BadRuleset(f"{file.name}: a second file of {family.title}; give one a family")
-                found[family] = _read_filter(file, family, sets)
-        programs = {direction: lay_out(*_laid(direction, found)) for direction in Direction}
-        return Ruleset(self.name, programs, ASSUMPTIONS)
+                second = any(one.family is family for one in found)
+                found.append(_read_file(file, family, f"{file.name}: " if second else "", sets))
+        chains = {name: lines for one in found for name, lines in one.chains.items()}
+        better = [
+            f"{'ip' if family is Family.IPV4 else 'ip6'} {table} {hook}"
+            for family in {one.family for one in found}
+            if any("(nf_tables)" in file.text for file in files)
+            for table, (hooks, _) in _TABLES.items()
+            for hook in hooks.split()
+        ]
+        absent = frozenset(Family) - {one.family for one in found}
+        hooked = tuple(base for one in found for base in one.hooked())
+        return ruleset_of(self.name, Stack(hooked, chains, absent, tuple(better)))
 
 
 PARSER = IptablesParser()
@@ -70,71 +102,46 @@ def _is_rules(file: RulesetText) -> bool:
     return any(line.startswith("*") for line in file.text.splitlines())
 
 
-def _laid(
-    direction: Direction, found: dict[Family, _Filter]
-) -> tuple[list[BaseChain], dict[str, list[Line]]]:
-    bases: list[BaseChain] = []
-    chains: dict[str, list[Line]] = {}
-    hook = _HOOKS[direction]
-    for family in Family:
-        scope = _SCOPES[family]
-        if family not in found:
-            name = f"{family.title} (no file given)"
-            reason = f"nothing of {family.title} was given; add {'ip6tables-save' if family == 6 else 'iptables-save'}"
-            chains[name] = [Line(name, scope, Action.OPAQUE, reason=reason)]
-            bases.append(BaseChain(name, Action.ACCEPT, scope))
-            continue
-        table = found[family]
-        chains |= table.chains
-        for foreign in table.foreign:
-            chains[foreign] = [
-                Line(foreign, scope, Action.OPAQUE, reason="a table that rewrites packets is not followed")
-            ]
-            bases.append(BaseChain(foreign, Action.ACCEPT, scope))
-        base = f"{family.title} {hook}"
-        bases.append(BaseChain(base, table.policies.get(base, Action.ACCEPT), scope))
-    return bases, chains
-
-
-def _read_filter(file: RulesetText, family: Family, sets: dict[str, Addresses | None]) -> _Filter:
-    table = _Filter()
+def _read_file(file: RulesetText, family: Family, mark: str, sets: dict[str, Addresses | None]) -> _File:
+    found = _File(family, mark)
     current = ""
     for number, text in _lines(file):
         if text.startswith("*"):
             current = text[1:]
+            if current not in _TABLES:
+                raise BadRuleset(f"{file.name}:{number}: there is no table {current[:40]!r} in iptables")
         elif text == "COMMIT":
             current = ""
-        elif current != "filter":
-            if text.startswith(("-A", "-I")) or not current:
-                table.foreign.append(f"{family.title} table {current or '?'} line {number}: {text[:80]}")
+        elif not current:
+            raise BadRuleset(f"{file.name}:{number}: {text[:60]!r} stands in no table")
         elif text.startswith(":"):
             chain, policy = (*text[1:].split(), "-")[:2]
-            table.chains.setdefault(f"{family.title} {chain}", [])
+            name = found.chain(current, chain)
+            found.chains.setdefault(name, [])
             if policy in _POLICIES:
-                table.policies[f"{family.title} {chain}"] = _POLICIES[policy]
+                found.policies[name] = _POLICIES[policy]
         else:
-            _add(table, f"{file.name}:{number}", text, family, sets)
+            _add(found, current, f"{file.name}:{number}", text, sets)
     if current:
         raise BadRuleset(f"{file.name}: cut off: table {current!r} has no COMMIT")
-    return table
+    return found
 
 
-def _add(table: _Filter, place: str, text: str, family: Family, sets: dict[str, Addresses | None]) -> None:
+def _add(found: _File, table: str, place: str, text: str, sets: dict[str, Addresses | None]) -> None:
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise BadRuleset(f"{place}: {error}") from None
     if len(words) < 2 or words[0] not in {"-A", "-I"}:
         raise BadRuleset(f"{place}: {text[:60]!r} is no line of iptables-save")
-    chain = f"{family.title} {words[1]}"
+    chain = found.chain(table, words[1])
     rest = words[2:]
-    lines = table.chains.setdefault(chain, [])
+    lines = found.chains.setdefault(chain, [])
     name = f"{chain} line {place.rpartition(':')[2]}"
-    if words[0] == "-A":
-        lines.extend(read_line(name, rest, family, sets))
-        return
-    at = int(rest.pop(0)) - 1 if rest and rest[0].isdecimal() else 0
-    lines[at:at] = read_line(name, rest, family, sets)
+    at = len(lines)
+    if words[0] == "-I":
+        at = int(rest.pop(0)) - 1 if rest and rest[0].isdecimal() else 0
+    lines[at:at] = read_line(name, rest, found.family, sets, found.prefix(table))
 
 
 def _lines(file: RulesetText) -> Iterator[tuple[int, str]]:

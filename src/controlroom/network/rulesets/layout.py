@@ -25,9 +25,9 @@ class Label:
     position: int = 0
 
 
-# Told of each line that translates or untracks, with what it matches; yields where the packet may go on, and whether
-# it surely does.
-Turn = Callable[[Line], Iterator[tuple[Label, bool]]]
+# Asked of each line that translates or untracks: yields where a packet goes on, and why it only may do so where that is
+# not sure; no label where it is not followed.
+Turn = Callable[[Line], Iterator[tuple[Label | None, str]]]
 
 
 @dataclass(slots=True)
@@ -52,6 +52,11 @@ class Layout:
     def deny(self, name: str) -> None:
         """Stop whatever comes here."""
         self._add(name, Match(), Effect.DENY)
+
+    def unknown(self, name: str, match: Match, reason: str) -> None:
+        """Let anything be possible for a packet, even where the rest would stop what it looks like now."""
+        self._add(name, match, Effect.ALLOW, reason=reason)
+        self._add(name, match, Effect.DENY, reason=reason)
 
     def lead(self, label: Label) -> None:
         """Lead whatever comes here to a label."""
@@ -118,7 +123,7 @@ class Layout:
             case Action.OPAQUE:
                 self._opaque(line.name, match, doubt or "what it does is not understood", accept)
             case Action.ALTER:
-                self._alter(line.name, match, doubt or "how it changes packets is not followed")
+                self.unknown(line.name, match, doubt or "how it changes packets is not followed")
             case Action.TRANSLATE | Action.UNTRACK:
                 self._turned(line, match, doubt)
             case Action.JUMP | Action.GOTO if line.chain not in self.chains:
@@ -135,17 +140,22 @@ class Layout:
         self._add(name, match, Effect.DENY, reason=doubt)
         self._add(name, match, Effect.SKIP, accept, reason=doubt)
 
-    def _alter(self, name: str, match: Match, doubt: str) -> None:
-        # Whatever the rest would say of the packet as it was, it may be another packet now.
-        self._add(name, match, Effect.ALLOW, reason=doubt)
-        self._add(name, match, Effect.DENY, reason=doubt)
-
     def _turned(self, line: Line, match: Match, doubt: str) -> None:
         if self.turn is None:
             return
-        for label, surely in self.turn(line):
-            reason = doubt or ("" if surely else f"{line.name!r} chooses one of several addresses")
-            self._add(line.name, match, Effect.SKIP, label, reason=reason, path=True, rewrite=line.rewrite)
+        for label, choice in self.turn(line):
+            if label is None:
+                self.unknown(line.name, match, choice)
+            else:
+                self._add(
+                    line.name,
+                    match,
+                    Effect.SKIP,
+                    label,
+                    reason=doubt or choice,
+                    path=True,
+                    rewrite=line.rewrite,
+                )
 
 
 def lay_out(bases: Sequence[BaseChain], chains: Mapping[str, Sequence[Line]]) -> Program:

@@ -1,41 +1,33 @@
 """Reads nftables: the output of ``nft -j list ruleset``, and the text that our own renderer writes.
 
-Both shapes of flags, scalar and list, are read (nft changed them between 1.1.3 and 1.1.4). Verdict maps,
-concatenations and ``xt`` matches are not understood and become uncertain rules.
+Both shapes of flags, scalar and list, are read (nft changed them between 1.1.3 and 1.1.4). Concatenations of several
+elements and ``xt`` matches are not understood and become uncertain rules.
 """
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from controlroom.network.analysis import Program, Verdict
 from controlroom.network.errors import BadRuleset
-from controlroom.network.projection import Direction
 from controlroom.network.rulesets.chains import Action, BaseChain, Line
-from controlroom.network.rulesets.layout import lay_out
 from controlroom.network.rulesets.interface import Ruleset, RulesetText
+from controlroom.network.rulesets.netfilter import Hook, Hooked, Stack
 from controlroom.network.rulesets.nftables_match import ONLY_FAMILY, read_rule
 from controlroom.network.rulesets.nftables_text import objects_of_text
+from controlroom.network.rulesets.stacks import ruleset_of
 
-HOOKS = {"input": Direction.INBOUND, "output": Direction.OUTBOUND, "forward": Direction.FORWARD}
-# Chains that change packets before or after filtering, or filter before it; only empty ones are understood.
-_EARLIER_HOOKS = frozenset({"prerouting", "ingress", "postrouting", "egress"})
 _PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
-
-ASSUMPTIONS = (
-    "A packet is the first of its connection: replies and related errors pass by connection tracking.",
-    "Packets on the loopback interface are left out: they never leave the host.",
-)
 
 JsonObject = Mapping[str, object]
 
 
 @dataclass(slots=True)
 class _Tables:
-    bases: list[tuple[Direction, int, int, BaseChain]] = field(default_factory=list)
+    hooked: list[Hooked] = field(default_factory=list)
+    asleep: set[str] = field(default_factory=set)
+    strange: set[str] = field(default_factory=set)
     chains: dict[str, list[Line]] = field(default_factory=dict)
     sets: dict[str, Sequence[object]] = field(default_factory=dict)
-    foreign: list[str] = field(default_factory=list)
 
 
 class NftablesParser:
@@ -53,6 +45,9 @@ class NftablesParser:
         objects = [one for file in files for one in _objects(file)]
         tables = _Tables()
         for one in objects:
+            if isinstance(table := one.get("table"), Mapping) and "dormant" in _flags(table):
+                tables.asleep.add(f"{table.get('family')} {table.get('name')}")
+        for one in objects:
             if isinstance(found := one.get("set") or one.get("map"), Mapping):
                 tables.sets[_key(found, "name")] = _elements(found)
         for one in objects:
@@ -61,8 +56,7 @@ class NftablesParser:
         for one in objects:
             if isinstance(rule := one.get("rule"), Mapping):
                 _add_rule(tables, rule)
-        programs = {direction: _program(tables, direction) for direction in Direction}
-        return Ruleset(self.name, programs, ASSUMPTIONS)
+        return ruleset_of(self.name, Stack(tuple(tables.hooked), tables.chains))
 
 
 PARSER = NftablesParser()
@@ -93,16 +87,16 @@ def _elements(found: JsonObject) -> Sequence[object]:
 def _add_chain(tables: _Tables, chain: JsonObject) -> None:
     name = _key(chain, "name")
     tables.chains[name] = []
-    hook = chain.get("hook")
-    if not isinstance(hook, str):
+    hook, family, kind = chain.get("hook"), str(chain.get("family")), chain.get("type")
+    if not isinstance(hook, str) or f"{family} {chain.get('table')}" in tables.asleep:
         return
-    family = str(chain.get("family"))
-    if hook in HOOKS and chain.get("type") in {"filter", "route"} and family in ONLY_FAMILY:
-        policy = Action.DROP if chain.get("policy") == "drop" else Action.ACCEPT
+    policy = Action.DROP if chain.get("policy") == "drop" else Action.ACCEPT
+    if hook in set(Hook) and kind in {"filter", "route", "nat"} and family in ONLY_FAMILY:
         base = BaseChain(name, policy, ONLY_FAMILY[family])
-        tables.bases.append((HOOKS[hook], _priority(chain.get("prio")), len(tables.bases), base))
-    elif hook in HOOKS or hook in _EARLIER_HOOKS:
-        tables.foreign.append(name)
+        tables.hooked.append(Hooked(base, Hook(hook), _priority(chain.get("prio")), kind == "nat"))
+    elif family != "arp":
+        # A chain on a device or a bridge may do anything before the others see a packet, where it has a rule.
+        tables.strange.add(name)
 
 
 def _priority(value: object) -> int:
@@ -121,18 +115,17 @@ def _add_rule(tables: _Tables, rule: JsonObject) -> None:
     expressions = rule.get("expr", ())
     prefix = f"{rule.get('family')} {rule.get('table')} "
     known = expressions if isinstance(expressions, list) else []
-    lines.extend(read_rule(name, known, tables.sets, prefix))
+    read = read_rule(name, known, tables.sets, prefix)
+    if chain not in tables.strange:
+        lines.extend(read)
+    elif not lines:
+        lines.append(
+            Line(name, ONLY_FAMILY["inet"], Action.ALTER, reason="chains of its kind are not followed")
+        )
+        base = BaseChain(chain, Action.ACCEPT)
+        tables.hooked += [Hooked(base, hook, -1000) for hook in (Hook.PREROUTING, Hook.OUTPUT)]
 
 
-def _program(tables: _Tables, direction: Direction) -> Program:
-    bases = [
-        base for found, _, _, base in sorted(tables.bases, key=lambda one: one[1:3]) if found is direction
-    ]
-    busy = [name for name in tables.foreign if tables.chains.get(name)]
-    if not bases and not busy:
-        return Program((), Verdict.ALLOW, f"no chain on the {direction} hook")
-    chains = dict(tables.chains)
-    for name in busy:
-        # A chain that rewrites or filters elsewhere makes every answer open, and the finding names it.
-        chains[name] = [Line(line.name, ONLY_FAMILY["inet"], Action.OPAQUE) for line in chains[name][:1]]
-    return lay_out([*(BaseChain(name, Action.ACCEPT) for name in busy), *bases], chains)
+def _flags(found: JsonObject) -> Sequence[object]:
+    flags = found.get("flags", ())
+    return flags if isinstance(flags, list) else [flags]

@@ -1,14 +1,14 @@
 """Reads one nftables rule, as nft's JSON schema (libnftables-json(5)) says it, into lines of a chain."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from controlroom.network.addresses import EVERY_ADDRESS, Addresses, Family, only, parse_range
-from controlroom.network.analysis import Match, Protocol
+from controlroom.network.analysis import Match, Protocol, Rewrite
 from controlroom.network.analysis.model import ALL_PROTOCOLS
-from controlroom.network.intervals import IntervalSet
+from controlroom.network.intervals import NOTHING, IntervalSet
 from controlroom.network.ports import ALL_PORTS
-from controlroom.network.rulesets.chains import Action, Line
+from controlroom.network.rulesets.chains import CONDITION_WORDS, Action, Condition, Line
 
 _V4, _V6 = (only(family, family.everything) for family in Family)
 ONLY_FAMILY = {
@@ -45,8 +45,9 @@ ICMPV6_TYPES = {
     "mld2-listener-report": 143,
 }
 _ICMP_TYPES = {"echo-reply": 0, "destination-unreachable": 3, "echo-request": 8, "time-exceeded": 11}
-# Statements that let the packet go on as it is.
-_HARMLESS = frozenset({"counter", "log", "comment", "mangle", "quota-object", "last"})
+# Statements that let the packet go on as it is, as far as any match here can tell.
+_HARMLESS = frozenset({"counter", "log", "comment", "quota-object", "last"})
+_TRANSLATIONS = frozenset({"dnat", "snat", "redirect", "masquerade"})
 _VERDICTS = {"accept": Action.ACCEPT, "drop": Action.DROP, "reject": Action.DROP, "return": Action.RETURN}
 
 
@@ -59,37 +60,129 @@ class _Reading:
     sets: Mapping[str, Sequence[object]]
     prefix: str
     match: Match = field(default_factory=Match)
+    family: str = "inet"
     possible: bool = True
+    conditions: list[Condition] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
 
 def read_rule(
     name: str, expressions: Sequence[object], sets: Mapping[str, Sequence[object]], prefix: str
 ) -> list[Line]:
-    """Return the lines that a rule stands for: none where it cannot match or does nothing, else one."""
-    reading = _Reading(sets, prefix)
+    """Return the lines that a rule stands for: none where it cannot match or does nothing, one, or one a map's element."""
+    reading = _Reading(sets, prefix, family=prefix.partition(" ")[0])
+    lines: list[Line] = []
     for expression in expressions:
         if not isinstance(expression, Mapping) or len(expression) != 1:
-            return [Line(name, reading.match, Action.OPAQUE, reason="an expression of an unknown shape")]
+            return [
+                *lines,
+                Line(name, reading.match, Action.ALTER, reason="an expression of an unknown shape"),
+            ]
         kind, body = next(iter(expression.items()))
-        if kind in _VERDICTS:
-            return _line(name, reading, _VERDICTS[kind])
-        if kind in {"jump", "goto"} and isinstance(body, Mapping):
-            return _line(name, reading, Action(kind), f"{prefix}{body.get('target')}")
-        if kind == "match" and isinstance(body, Mapping):
+        if kind == "vmap" and isinstance(body, Mapping):
+            lines += _mapped(name, reading, body)
+        elif kind == "notrack":
+            lines += _line(name, reading, Action.UNTRACK)
+        elif kind == "match" and isinstance(body, Mapping):
             _apply(reading, body)
+        elif kind == "xt" and isinstance(body, Mapping) and body.get("type") == "match":
+            reading.doubts.append(
+                f"match {body.get('name')!r} of iptables is not understood; give iptables-save too"
+            )
+        elif kind == "mangle" and isinstance(body, Mapping) and not _changes_addresses(body):
+            continue
         elif kind == "limit":
             reading.doubts.append("limit depends on the rate")
         elif kind not in _HARMLESS:
-            return _line(name, reading, Action.OPAQUE, doubt=f"{kind!r} is not understood")
-    return []
+            return [*lines, *_end(name, reading, kind, body)]
+    return lines
 
 
-def _line(name: str, reading: _Reading, action: Action, chain: str = "", *, doubt: str = "") -> list[Line]:
+def _end(name: str, reading: _Reading, kind: str, body: object) -> list[Line]:
+    """Return the line that a closing statement makes."""
+    if kind in _VERDICTS:
+        return _line(name, reading, _VERDICTS[kind])
+    if kind in {"jump", "goto"} and isinstance(body, Mapping):
+        return _line(name, reading, Action(kind), f"{reading.prefix}{body.get('target')}")
+    if kind in _TRANSLATIONS and (body is None or isinstance(body, Mapping)):
+        return _translation(name, reading, kind, body or {})
+    return _line(name, reading, Action.ALTER, doubt=f"{kind!r} is not understood")
+
+
+def _changes_addresses(body: Mapping[str, object]) -> bool:
+    key = body.get("key")
+    payload = key.get("payload") if isinstance(key, Mapping) else None
+    harmless = {"dscp", "ecn", "ttl", "hoplimit", "flowlabel", "version"}
+    return payload is not None and not (isinstance(payload, Mapping) and payload.get("field") in harmless)
+
+
+def _line(
+    name: str,
+    reading: _Reading,
+    action: Action,
+    chain: str = "",
+    *,
+    doubt: str = "",
+    rewrite: Rewrite | None = None,
+) -> list[Line]:
     if not reading.possible:
         return []
     reason = "; ".join([*reading.doubts, *([doubt] if doubt else [])])
-    return [Line(name, reading.match, action, chain, reason)]
+    return [Line(name, reading.match, action, chain, reason, tuple(reading.conditions), rewrite)]
+
+
+def _translation(name: str, reading: _Reading, kind: str, body: Mapping[str, object]) -> list[Line]:
+    """Return the line of a dnat, snat, redirect or masquerade statement, one a family where it is for both."""
+    said = body.get("family") or reading.family
+    families = [one for one in Family if said not in {"ip", "ip6"} or said == ("ip" if one == 4 else "ip6")]
+    lines: list[Line] = []
+    for family in families:
+        own = replace(reading, match=reading.match & ONLY_FAMILY["ip" if family is Family.IPV4 else "ip6"])
+        try:
+            lines += _line(name, own, Action.TRANSLATE, rewrite=_rewrite(own, kind, body, family))
+        except _NotUnderstood as doubt:
+            lines += _line(name, own, Action.ALTER, doubt=f"{kind} to {doubt} is not followed")
+    return lines
+
+
+def _rewrite(reading: _Reading, kind: str, body: Mapping[str, object], family: Family) -> Rewrite:
+    local = kind in {"redirect", "masquerade"}
+    address, port = body.get("addr"), body.get("port")
+    if isinstance(address, Mapping) and not {"range", "prefix"} & set(address):
+        raise _NotUnderstood("a map")
+    addresses = IntervalSet.of([_interval(family, address)]) if address is not None else None
+    ports = _numbers(reading, port, {}) if port is not None else None
+    if kind in {"snat", "masquerade"}:
+        # The kernel changes the source port by itself where two connections would become one.
+        return Rewrite(
+            family, sources=NOTHING if local else addresses, source_ports=ports or ALL_PORTS, local=local
+        )
+    return Rewrite(family, destinations=NOTHING if local else addresses, destination_ports=ports, local=local)
+
+
+def _mapped(name: str, reading: _Reading, body: Mapping[str, object]) -> list[Line]:
+    """Return a line for each element of a verdict map."""
+    data = body.get("data")
+    elements: object = data.get("set") if isinstance(data, Mapping) else None
+    if isinstance(data, str) and data.startswith("@"):
+        elements = reading.sets.get(reading.prefix + data[1:])
+    if not isinstance(elements, Sequence):
+        return _line(name, reading, Action.OPAQUE, doubt="'vmap' is not understood")
+    lines: list[Line] = []
+    for element in elements:
+        if not isinstance(element, Sequence) or len(element) != 2 or not isinstance(element[1], Mapping):
+            return [
+                *lines,
+                *_line(name, reading, Action.OPAQUE, doubt="an element of 'vmap' is not understood"),
+            ]
+        own = replace(reading, conditions=[*reading.conditions], doubts=[*reading.doubts])
+        _apply(own, {"op": "==", "left": body.get("key"), "right": {"set": [element[0]]}})
+        kind, what = next(iter(element[1].items()), ("", None))
+        if kind in _VERDICTS or kind in {"jump", "goto"}:
+            lines += _end(name, own, kind, what)
+        elif kind != "continue":
+            lines += _line(name, own, Action.OPAQUE, doubt=f"{kind!r} in 'vmap' is not understood")
+    return lines
 
 
 def _apply(reading: _Reading, body: Mapping[str, object]) -> None:
@@ -103,8 +196,12 @@ def _apply(reading: _Reading, body: Mapping[str, object]) -> None:
             _payload(reading, str(what.get("protocol")), str(what.get("field")), right, negated=negated)
         elif kind == "meta" and isinstance(what, Mapping):
             _meta(reading, str(what.get("key")), right, negated=negated)
-        elif kind == "ct" and isinstance(what, Mapping) and what.get("key") == "state":
-            _decided(reading, truth="new" in _words(right), negated=negated)
+        elif (
+            kind == "ct" and isinstance(what, Mapping) and what.get("key") in {"state", "status", "direction"}
+        ):
+            _tracked(reading, _words(right), negated=negated)
+        elif kind == "concat" and isinstance(what, list) and not negated:
+            _joined(reading, what, right)
         else:
             raise _NotUnderstood(f"match on {kind!r}")
     except _NotUnderstood as doubt:
@@ -113,6 +210,24 @@ def _apply(reading: _Reading, body: Mapping[str, object]) -> None:
 
 def _decided(reading: _Reading, *, truth: bool, negated: bool) -> None:
     reading.possible = reading.possible and truth is not negated
+
+
+def _tracked(reading: _Reading, words: set[str], *, negated: bool) -> None:
+    if not words <= CONDITION_WORDS:
+        raise _NotUnderstood(f"connection tracking with {', '.join(sorted(words - CONDITION_WORDS))}")
+    reading.conditions.append(Condition(frozenset(words), negated))
+
+
+def _joined(reading: _Reading, keys: list[object], right: object) -> None:
+    """Understand a concatenation where it has one element; more would be no box."""
+    members = _members(reading, right)
+    if len(members) != 1 or not isinstance(members[0], Mapping):
+        raise _NotUnderstood("a concatenation of several elements")
+    values = members[0].get("concat")
+    if not isinstance(values, list) or len(values) != len(keys):
+        raise _NotUnderstood("a concatenation of an unknown shape")
+    for key, value in zip(keys, values, strict=True):
+        _apply(reading, {"op": "==", "left": key, "right": value})
 
 
 def _words(right: object) -> set[str]:

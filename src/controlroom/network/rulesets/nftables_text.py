@@ -75,6 +75,8 @@ class _Reader:
             line = self._take_statement()
             try:
                 if line[0] == "type" and line[2:3] == ["hook"]:
+                    if len(line) != 6:
+                        self.refuse(f"{' '.join(line)[:60]!r} is more than our own rendering says")
                     chain |= {"type": line[1], "hook": line[3], "prio": line[5]}
                 elif line[0] == "policy":
                     chain["policy"] = line[1]

@@ -1,0 +1,307 @@
+"""Everything that stands on Linux' hooks at once, and the programs that it makes for each packet of a connection.
+
+Base chains of one hook run in the order of their priority, legacy and nft alike, and a packet must pass them all. Of
+NAT chains the first that translates decides (nf_nat_core.c, nf_nat_inet_fn), and only a connection's first packet
+asks them; the filter chains behind them see the packet as it is then.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from controlroom.network.addresses import Addresses, Family, only
+from controlroom.network.analysis import Match, Program, Rewrite
+from controlroom.network.analysis.rewriting import settle
+from controlroom.network.projection import Direction
+from controlroom.network.rulesets.chains import Action, BaseChain, Line, View
+from controlroom.network.rulesets.layout import Label, Layout
+
+# Where NAT stands on its hooks, whatever priority an nft chain of type nat has (NF_IP_PRI_NAT_DST, NF_IP_PRI_NAT_SRC).
+DESTINATION_NAT, SOURCE_NAT = -100, 100
+# Each translation sees the filter rules in its own way; beyond this a ruleset's translations are not followed.
+MOST_TRANSLATIONS = 200
+
+
+class Hook(StrEnum):
+    """Where on its way through Linux a packet meets chains."""
+
+    PREROUTING = "prerouting"
+    INPUT = "input"
+    FORWARD = "forward"
+    OUTPUT = "output"
+    POSTROUTING = "postrouting"
+
+
+class Phase(StrEnum):
+    """Which packets of a connection are meant: its first, the replies to it, or those that come after it."""
+
+    OPENING = "opening"
+    REPLY = "reply"
+    SEQUEL = "sequel"
+
+
+HOOKS = {Direction.INBOUND: Hook.INPUT, Direction.OUTBOUND: Hook.OUTPUT, Direction.FORWARD: Hook.FORWARD}
+_THROUGH = (Hook.PREROUTING, Hook.FORWARD, Hook.POSTROUTING)
+_IN = (Hook.PREROUTING, Hook.INPUT)
+_OUT = (Hook.OUTPUT, Hook.POSTROUTING)
+_WAYS = {
+    Direction.INBOUND: (_IN, _OUT),
+    Direction.OUTBOUND: (_OUT, _IN),
+    Direction.FORWARD: (_THROUGH, _THROUGH),
+}
+_TRUE = {Phase.OPENING: {"new", "original"}, Phase.REPLY: {"established", "reply"}}
+_TRUE[Phase.SEQUEL] = {"established", "original"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hooked:
+    """A base chain on its hook; one that ``translates`` is asked by first packets alone."""
+
+    base: BaseChain
+    hook: Hook
+    priority: int
+    translates: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """All base chains of one host and the chains that they call; chains of different programs have different names."""
+
+    hooked: tuple[Hooked, ...] = ()
+    chains: Mapping[str, Sequence[Line]] = field(default_factory=dict)
+    # Families of which nothing was given, so that nothing is known of their packets.
+    absent: frozenset[Family] = frozenset()
+    # Beginnings of names of base chains that this stack says better than another one that has them too.
+    said_here: tuple[str, ...] = ()
+
+    @property
+    def asks_sources(self) -> bool:
+        """Say whether some line asks whether the source was translated."""
+        return any(
+            "snat" in one.words for lines in self.chains.values() for line in lines for one in line.conditions
+        )
+
+    @property
+    def translates(self) -> bool:
+        """Say whether some NAT chain has a line."""
+        return any(self.chains.get(one.base.name) for one in self.hooked if one.translates)
+
+    def program(
+        self, direction: Direction, phase: Phase = Phase.OPENING, own: Addresses | None = None
+    ) -> Program:
+        """Return what becomes of a connection's packets in one phase, said about the packet that opens it.
+
+        With a host's ``own`` addresses it is known whether a translated packet stays on the host.
+        """
+        return _Writer(self, direction, phase, own or Addresses()).write()
+
+    def translations(self, direction: Direction, own: Addresses | None = None) -> Program:
+        """Return a program that stops nothing and tells how packets are translated."""
+        return _Writer(self, direction, Phase.OPENING, own or Addresses(), bare=True).write()
+
+
+@dataclass(frozen=True, slots=True)
+class _Fate:
+    """What has been decided for a connection. ``stays`` and ``leaves`` say where a translated destination lies."""
+
+    destination: tuple[Rewrite, str] | None = None
+    source: tuple[Rewrite, str] | None = None
+    untracked: bool = False
+    stays: bool = False
+    leaves: bool = False
+
+
+@dataclass(slots=True)
+class _Writer:
+    stack: Stack
+    direction: Direction
+    phase: Phase
+    own: Addresses
+    bare: bool = False
+    layout: Layout = field(init=False)
+    end: Label = field(default_factory=Label)
+    pending: dict[_Fate, Label] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.layout = Layout(self.stack.chains)
+
+    def write(self) -> Program:
+        """Decide the destination, then the source, then ask the filters, once for each outcome."""
+        for family in () if self.bare else sorted(self.stack.absent):
+            every = only(family, family.everything)
+            reason = f"nothing of {family.title} was given; add {'ip6tables-save' if family == 6 else 'iptables-save'}"
+            self.layout.unknown(
+                f"{family.title} (no file given)", Match(sources=every, destinations=every), reason
+            )
+        first = self._way(_Fate(), forth=True)[0]
+        self._decide(_Fate(), [one for one in self._on((first,)) if self._may_turn(one)])
+        waiting, self.pending = self.pending, {}
+        self._sources(_Fate())
+        for fate, label in waiting.items():
+            self.layout.place(label)
+            self._sources(fate)
+        self.layout.place(self.end)
+        return self.layout.program()
+
+    def _sources(self, fate: _Fate) -> None:
+        last = self._way(fate, forth=True)[-1]
+        chains = [
+            one for one in self._on((last,)) if one.translates and last in {Hook.INPUT, Hook.POSTROUTING}
+        ]
+        if not fate.untracked and (self.bare or self._sees_sources(fate)):
+            self._decide(fate, chains)
+        waiting, self.pending = self.pending, {}
+        self._filters(fate)
+        for outcome, label in waiting.items():
+            self.layout.place(label)
+            self._filters(outcome)
+
+    def _filters(self, fate: _Fate) -> None:
+        """Lay out the filter chains as the packets of this fate see them."""
+        if self.direction is not Direction.INBOUND and fate.stays and fate.destination and not self.bare:
+            self.layout.deny(f"{fate.destination[1]} (turns the packet to this host itself)")
+            return
+        stages = [] if self.bare else self._stages(fate)
+        if self.phase is Phase.REPLY and not fate.untracked:
+            self.layout.turn = self._untracked_reply
+        for number, stage in enumerate(stages, start=1):
+            accept = self.end if number == len(stages) else Label()
+            self.layout.base_chain(stage.base, self._view(fate, stage), accept=accept)
+        self.layout.turn = None
+        self.layout.lead(self.end)
+
+    def _stages(self, fate: _Fate) -> list[Hooked]:
+        way = self._way(fate, forth=self.phase is not Phase.REPLY)
+        return [one for one in self._on(way) if not one.translates]
+
+    def _way(self, fate: _Fate, *, forth: bool) -> tuple[Hook, ...]:
+        if self.direction is Direction.INBOUND and fate.leaves:
+            return _THROUGH
+        return _WAYS[self.direction][0 if forth else 1]
+
+    def _on(self, hooks: tuple[Hook, ...]) -> list[Hooked]:
+        """Return the chains on some hooks in the order in which a packet meets them; empty ones do nothing."""
+        found = [
+            one
+            for one in self.stack.hooked
+            if one.hook in hooks and (self.stack.chains.get(one.base.name) or one.base.policy is Action.DROP)
+        ]
+        return sorted(found, key=lambda one: (hooks.index(one.hook), one.priority))
+
+    def _may_turn(self, one: Hooked) -> bool:
+        if one.translates:
+            return one.hook in {Hook.PREROUTING, Hook.OUTPUT}
+        return one.priority < DESTINATION_NAT and self._untracks(one.base.name, set())
+
+    def _untracks(self, chain: str, asked: set[str]) -> bool:
+        if chain in asked:
+            return False
+        asked.add(chain)
+        lines = self.stack.chains.get(chain, ())
+        return any(
+            line.action is Action.UNTRACK or (line.chain and self._untracks(line.chain, asked))
+            for line in lines
+        )
+
+    def _decide(self, fate: _Fate, chains: list[Hooked]) -> None:
+        """Ask the chains that decide a packet's fate, in order; the undecided go on behind them."""
+        self.layout.turn = self._turn(fate)
+        view = self._view(fate, None)
+        for one in chains:
+            # What a filter chain drops is told where the filters are laid out.
+            base = one.base if one.translates else replace(one.base, policy=Action.ACCEPT)
+            self.layout.base_chain(base, view, accept=Label())
+        self.layout.turn = None
+
+    def _untracked_reply(self, line: Line) -> Iterator[tuple[Label | None, str]]:
+        yield None, "it takes replies out of tracking"
+
+    def _turn(self, fate: _Fate) -> Callable[[Line], Iterator[tuple[Label | None, str]]]:
+        def turn(line: Line) -> Iterator[tuple[Label | None, str]]:
+            if line.action is Action.UNTRACK:
+                outcomes = [replace(fate, untracked=True)]
+            elif line.rewrite is None:
+                outcomes = [fate]
+            else:
+                outcomes = self._outcomes(fate, line.name, settle(line.rewrite, self.own))
+            for number, outcome in enumerate(outcomes, start=1):
+                if outcome not in self.pending and len(self.pending) >= MOST_TRANSLATIONS:
+                    yield None, f"only {MOST_TRANSLATIONS} different translations are followed"
+                    continue
+                choice = (
+                    "" if number == len(outcomes) else "whether the packet stays on this host is not known"
+                )
+                yield self.pending.setdefault(outcome, Label()), choice
+
+        return turn
+
+    def _outcomes(self, fate: _Fate, name: str, rewrite: Rewrite) -> list[_Fate]:
+        if rewrite.sources is not None or rewrite.source_shift or rewrite.source_ports is not None:
+            return [replace(fate, source=(rewrite, name))]
+        turned = replace(fate, destination=(rewrite, name))
+        if rewrite.local:
+            return [replace(turned, stays=True)]
+        values, own = rewrite.destinations, self.own.of(rewrite.family)
+        if rewrite.destination_shift and own:
+            return [replace(turned, stays=True), replace(turned, leaves=True)]
+        if values is None or self.direction is Direction.FORWARD:
+            return [turned]
+        if not own:
+            # Where a host's addresses are not known, it may stay or leave.
+            return [replace(turned, stays=True), replace(turned, leaves=True)]
+        if own.covers(values):
+            return [replace(turned, stays=True)]
+        leaving = replace(turned, leaves=True)
+        return [replace(turned, stays=True), leaving] if own.overlaps(values) else [leaving]
+
+    def _sees_sources(self, fate: _Fate) -> bool:
+        """Say whether some filter sees the translated source, so that it matters."""
+        if self.phase is not Phase.OPENING and self.stack.translates and self.stack.asks_sources:
+            return True
+        return any(self._rewrites_seen(stage)[1] for stage in self._stages(fate))
+
+    def _rewrites_seen(self, stage: Hooked) -> tuple[bool, bool]:
+        """Say whether a filter sees the translated destination, and the translated source."""
+        early = stage.hook in {Hook.PREROUTING, Hook.OUTPUT} and stage.priority <= DESTINATION_NAT
+        late = stage.hook in {Hook.POSTROUTING, Hook.INPUT} and stage.priority >= SOURCE_NAT
+        # A reply is translated back: its destination where it comes in, its source where it goes out.
+        return (not late, early) if self.phase is Phase.REPLY else (not early, late)
+
+    def _view(self, fate: _Fate, stage: Hooked | None) -> View:
+        """Return how a filter chain sees the packets, or for None how NAT chains see the first one."""
+        if stage is None:
+            return View(
+                _true(Phase.OPENING, fate, source=False), (fate.destination,) if fate.destination else ()
+            )
+        destination, source = self._rewrites_seen(stage)
+        rewrites = [fate.source] if fate.source and source else []
+        rewrites += [fate.destination] if fate.destination and destination else []
+        return View(
+            _true(self.phase, fate, source=source or self.phase is not Phase.OPENING),
+            tuple(rewrites),
+            mirrored=self.phase is Phase.REPLY,
+            brief=self.phase is not Phase.OPENING,
+        )
+
+
+def _true(phase: Phase, fate: _Fate, *, source: bool) -> frozenset[str] | None:
+    if fate.untracked:
+        return frozenset({"untracked"}) if phase is Phase.OPENING else None
+    found = set(_TRUE[phase])
+    if fate.destination:
+        found.add("dnat")
+    if fate.source and source:
+        found.add("snat")
+    return frozenset(found)
+
+
+def merge(stacks: Sequence[Stack]) -> Stack:
+    """Put several stacks on one host; of chains with one priority, those of the first stand first."""
+    chains: dict[str, Sequence[Line]] = {}
+    hooked: list[Hooked] = []
+    for stack in stacks:
+        chains |= stack.chains
+        better = tuple(name for other in stacks if other is not stack for name in other.said_here)
+        hooked += [one for one in stack.hooked if not one.base.name.startswith(better)]
+    absent = frozenset.intersection(*(stack.absent for stack in stacks)) if stacks else frozenset()
+    return Stack(tuple(hooked), chains, absent)
