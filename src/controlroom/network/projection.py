@@ -55,6 +55,11 @@ class Projection:
         """The directions that this firewall filters, in a fixed order."""
         return tuple(direction for direction in Direction if direction in self.permits)
 
+    def near_side(self, one: Symbolic, direction: Direction) -> Addresses:
+        """Return which of the host's own addresses take part in a flow known by name, as its sender or receiver."""
+        parties = one.sources if direction is Direction.OUTBOUND else one.destinations
+        return join(party.addresses for party in parties) & self.addresses
+
     @property
     def families(self) -> tuple[Family, ...]:
         """The families in which there is anything to say."""
