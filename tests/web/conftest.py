@@ -75,4 +75,4 @@ def sign_in(opened: Page, site: Site) -> None:
     opened.get_by_label("Name").fill(NAME)
     opened.get_by_label("Password").fill(site.password)
     opened.get_by_role("button", name="Sign in").click()
-    opened.wait_for_url("**/activity")
+    opened.wait_for_url("**/dashboard")

@@ -92,18 +92,18 @@ def test_an_app_is_enrolled_and_asked_for(site: Site, tab: Page) -> None:
     expect(tab.get_by_text("That was not right")).to_be_visible()
     tab.get_by_label("Code of your app").fill(code_at(secret, step + 1))
     tab.get_by_role("button", name="Sign in").click()
-    tab.wait_for_url("**/activity")
+    tab.wait_for_url("**/dashboard")
     sign_out(tab)
     sign_in(tab, "app-user")
     tab.get_by_label("Code of your app").fill(codes[0])
     tab.get_by_role("button", name="Sign in").click()
-    tab.wait_for_url("**/activity")
+    tab.wait_for_url("**/dashboard")
 
 
 def test_a_passkey_is_made_and_used(site: Site, tab: Page) -> None:
     add_user(site, "key-user")
     sign_in(tab, "key-user")
-    tab.wait_for_url("**/activity")
+    tab.wait_for_url("**/dashboard")
     add_authenticator(tab)
     tab.goto("/me/second-factor")
     tab.wait_for_selector("html[data-started=yes]")
@@ -116,13 +116,13 @@ def test_a_passkey_is_made_and_used(site: Site, tab: Page) -> None:
     sign_in(tab, "key-user")
     tab.wait_for_selector("html[data-started=yes]")
     tab.get_by_role("button", name="Use your passkey").click()
-    tab.wait_for_url("**/activity")
+    tab.wait_for_url("**/dashboard")
 
 
 def test_a_passkey_of_another_server_opens_nothing(site: Site, tab: Page) -> None:
     add_user(site, "other-user")
     sign_in(tab, "other-user")
-    tab.wait_for_url("**/activity")
+    tab.wait_for_url("**/dashboard")
     add_authenticator(tab)
     tab.goto("/me/second-factor")
     tab.wait_for_selector("html[data-started=yes]")

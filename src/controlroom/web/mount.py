@@ -7,8 +7,10 @@ from controlroom.web.failures import handle_failures
 from controlroom.web.pages.activity import view as activity
 from controlroom.web.pages.bot import view as bot
 from controlroom.web.pages.bots import view as bots
+from controlroom.web.pages.dashboard import view as dashboard
 from controlroom.web.pages.device import view as device
 from controlroom.web.pages.devices import view as devices
+from controlroom.web.pages.filters import view as filters
 from controlroom.web.pages.jump import view as jump
 from controlroom.web.pages.me import second_factor
 from controlroom.web.pages.me import view as me
@@ -17,7 +19,7 @@ from controlroom.web.pages.run_form import view as run_form
 from controlroom.web.pages.sign_in import view as sign_in
 from controlroom.web.rendering import make_environment
 
-_PAGES = (sign_in, activity, run, run_form, bot, bots, devices, device, me, second_factor, jump)
+_PAGES = (sign_in, dashboard, activity, run, run_form, bot, bots, devices, device, me, second_factor, jump, filters)
 
 
 def mount_web(app: FastAPI) -> None:

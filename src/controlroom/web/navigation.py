@@ -19,6 +19,7 @@ class Entry:
 
 
 MENU = (
+    Entry("Dashboard", "/dashboard", "layout-dashboard", Permission.RUN_READ, "h"),
     Entry("Activity", "/activity", "activity", Permission.RUN_READ, "a"),
     Entry("Bots", "/bots", "bot", Permission.BOT_READ, "b"),
     Entry("Devices", "/devices", "monitor", Permission.DEVICE_READ, "d"),
