@@ -1,7 +1,7 @@
 """Kerberos messages for a greeting: a request for a ticket of nobody, and its refusal (RFC 4120, 5.4 and 5.9)."""
 
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from controlroom.network.probes.ber import (
     INTEGER,
@@ -78,11 +78,12 @@ def _read_error(data: bytes, now: datetime) -> str:
     if time_tag != _GENERALIZED_TIME:
         raise ValueError("no time in the error message")
     there = datetime.strptime(time.decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+    there += timedelta(microseconds=min(_number(fields[5]), 999_999))
     code = _number(fields[6])
     skew = (now - there).total_seconds()
     warning = "" if abs(skew) < LARGEST_SKEW_SECONDS else ": too far for Kerberos, set one of the clocks"
     words = _ERROR_WORDS.get(code, f"answers with error {code}")
-    return f"Kerberos, {words}; this clock is {skew:+.0f} s off the server's{warning}"
+    return f"Kerberos, {words}; this clock is {skew:+.1f} s off the server's{warning}"
 
 
 def error_message(now: datetime) -> bytes:
@@ -92,7 +93,7 @@ def error_message(now: datetime) -> bytes:
         _field(0, encode_integer(_VERSION)),
         _field(1, encode_integer(_KIND_ERROR)),
         _field(4, encode(_GENERALIZED_TIME, now.astimezone(UTC).strftime("%Y%m%d%H%M%SZ").encode())),
-        _field(5, encode_integer(0)),
+        _field(5, encode_integer(now.microsecond)),
         _field(6, encode_integer(_UNKNOWN_USER)),
         _field(9, encode(_GENERAL_STRING, _REALM)),
         _field(10, _principal(_SERVICE_INSTANCE, b"krbtgt", _REALM)),

@@ -13,4 +13,4 @@ async def answer_tls(_: Conversation) -> None:
     """Do no more than the handshake."""
 
 
-PROBE = Probe("tls", "TLS", ask_tls, answer_tls, wrapping=Wrapping.TLS)
+PROBE = Probe("tls", "TLS", ask_tls, answer_tls, services=("syslog-tls",), wrapping=Wrapping.TLS)
