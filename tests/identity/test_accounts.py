@@ -69,7 +69,7 @@ async def test_a_user_is_created_with_audit_entry_and_event(
     assert (entry.action, entry.target_name, entry.detail) == (
         "user.created",
         "alice",
-        {"roles": ["operator", "viewer"]},
+        {"kind": "person", "roles": ["operator", "viewer"]},
     )
     assert (event.kind, event.subject, event.data) == ("user.changed", given.user.id, {"change": "created"})
 

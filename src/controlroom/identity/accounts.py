@@ -18,7 +18,7 @@ from controlroom.foundation.paging import Field, Grammar, Kind, Page, PageReques
 from controlroom.identity.authentication import Authentication
 from controlroom.identity.caller import Caller
 from controlroom.identity.live_sessions import end_sessions
-from controlroom.identity.models import User
+from controlroom.identity.models import User, UserKind
 from controlroom.identity.names import LONGEST_DISPLAY_NAME, folded_name, require_label, require_name
 from controlroom.identity.passwords import PasswordHasher, PasswordPolicy
 from controlroom.identity.permissions import Permission, permissions_of
@@ -54,6 +54,7 @@ GRAMMAR = Grammar(
         "updated": Field(User.updated_at, Kind.MOMENT, sortable=True),
         "role": Field(User.name, matches=_has_role),
         "state": Field(User.name, matches=_in_state),
+        "kind": Field(User.kind, Kind.CHOICE, tuple(UserKind)),
     },
     key=User.id,
     text=(User.name, User.display_name),
@@ -118,9 +119,10 @@ class Accounts:
         roles: Iterable[str],
         display_name: str = "",
         password: str | None = None,
+        kind: UserKind = UserKind.PERSON,
         only_if_none: bool = False,
     ) -> PasswordGiven:
-        """Create a user; without a password one is made up.
+        """Create a user; without a password one is made up, but for a service account, which has none.
 
         Raises `Conflict` where the name is taken, or where there is any user at all and ``only_if_none`` is set;
         `Invalid` or `WeakPassword` for what cannot stand; `Forbidden` for roles with more rights than the caller has.
@@ -131,8 +133,8 @@ class Accounts:
             book = (await read_roles(session)).book
         roles = require_known_roles(roles, book)
         require_reach(caller, permissions_of(roles, book))
-        secret = self._checked(password, name)
-        password_hash = await self._hasher.hash(secret)
+        secret = self._first_secret(kind, password, name)
+        password_hash = None if secret is None else await self._hasher.hash(secret)
         now = self._clock.now()
         user = User(
             id=new_id("usr"),
@@ -140,6 +142,8 @@ class Accounts:
             display_name=display_name,
             password_hash=password_hash,
             roles=roles,
+            kind=kind,
+            time_zone="",
             disabled_at=None,
             password_changed_at=now,
             created_at=now,
@@ -157,7 +161,7 @@ class Accounts:
             except IntegrityError:
                 message = f"There is a user '{name}' already."
                 raise Conflict(message, fields=(FieldError("/name", message),)) from None
-            self._tell(transaction, caller.actor, user, "created", {"roles": roles})
+            self._tell(transaction, caller.actor, user, "created", {"roles": roles, "kind": kind})
         return PasswordGiven(user, secret if password is None else None)
 
     async def edit(
@@ -239,6 +243,8 @@ class Accounts:
         if user_id == caller.user_id:
             raise Conflict("Change your own password with the present one, under your account.")
         user = await self.get(user_id)
+        if user.kind is UserKind.SERVICE:
+            raise Conflict(f"{user.name} is a service account and has no password; make a key for it.")
         async with self._database.read() as session:
             await require_reach_over(session, caller, user)
         secret = self._checked(password, user.name)
@@ -251,6 +257,14 @@ class Accounts:
             self._tell(transaction, caller.actor, user, "password_reset", {"sessions_ended": ended})
         self._authentication.forget(user_ids=[user_id])
         return PasswordGiven(user, secret if password is None else None)
+
+    def _first_secret(self, kind: UserKind, password: str | None, name: str) -> str | None:
+        if kind is UserKind.PERSON:
+            return self._checked(password, name)
+        if password is not None:
+            message = "A service account has no password; make a key for it."
+            raise Invalid(message, fields=(FieldError("/password", message),))
+        return None
 
     def _checked(self, password: str | None, name: str) -> str:
         if password is None:

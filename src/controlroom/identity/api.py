@@ -16,6 +16,7 @@ for _routes in (
     second_factors.router,
     session.router,
     account.router,
+    account.sessions_router,
     users.router,
     roles.router,
     api_keys.router,

@@ -7,10 +7,11 @@ from pydantic import AwareDatetime, Field, StringConstraints
 
 from controlroom.foundation.http import Schema
 from controlroom.identity.caller import Caller
-from controlroom.identity.models import ApiKey, Session, User
+from controlroom.identity.models import ApiKey, Session, User, UserKind
 from controlroom.identity.names import LONGEST_DISPLAY_NAME, LONGEST_KEY_NAME
 from controlroom.identity.passwords import LONGEST_PASSWORD
 from controlroom.identity.permissions import Permission, known_permissions
+from controlroom.identity.sessions import OpenSession
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 DisplayName = Annotated[str, StringConstraints(max_length=LONGEST_DISPLAY_NAME)]
@@ -78,8 +79,9 @@ class UserOut(Schema):
 
     id: str
     name: str
+    kind: UserKind = Field(description="A service account has keys and no password.")
     display_name: str
-    roles: list[str]
+    roles: list[str] = Field(description="Roles at the root; those at places are role assignments.")
     is_enabled: bool
     disabled_at: datetime | None
     password_changed_at: datetime | None
@@ -93,6 +95,7 @@ class UserOut(Schema):
         return cls(
             id=user.id,
             name=user.name,
+            kind=user.kind,
             display_name=user.display_name,
             roles=list(user.roles),
             is_enabled=user.disabled_at is None,
@@ -113,6 +116,9 @@ class NewUserIn(Schema):
     display_name: DisplayName = ""
     roles: Roles
     password: Password | None = Field(None, description="Leave it out to have one made up.")
+    kind: UserKind = Field(
+        UserKind.PERSON, description="A service account gets no password; make keys for it instead."
+    )
 
 
 class UserEditIn(Schema):
@@ -175,6 +181,26 @@ class SessionOut(Schema):
         )
 
 
+class OpenSessionOut(Schema):
+    """Someone's session that can still be used."""
+
+    id: str
+    user_id: str
+    user_name: str
+    address: str
+    agent: str = Field(description="What the browser said of itself.")
+    created_at: datetime
+    used_at: datetime = Field(description="Exact to a minute.")
+    expires_at: datetime
+    is_current: bool
+
+    @classmethod
+    def of(cls, found: OpenSession, caller: Caller) -> "OpenSessionOut":
+        """Show a session to whoever manages sessions."""
+        shown = SessionOut.of(found.session, caller)
+        return cls(user_id=found.session.user_id, user_name=found.user_name, **shown.model_dump())
+
+
 class EndedOut(Schema):
     """How many sessions ended."""
 
@@ -193,6 +219,7 @@ class ApiKeyOut(Schema):
     expires_at: datetime
     used_at: datetime | None = Field(description="Exact to a minute.")
     revoked_at: datetime | None
+    rotated_from_id: str | None = Field(description="The key that this one takes the place of.")
 
     @classmethod
     def of(cls, key: ApiKey) -> "ApiKeyOut":
@@ -207,6 +234,7 @@ class ApiKeyOut(Schema):
             expires_at=key.expires_at,
             used_at=key.used_at,
             revoked_at=key.revoked_at,
+            rotated_from_id=key.rotated_from_id,
         )
 
 
@@ -216,6 +244,16 @@ class NewApiKeyIn(Schema):
     name: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_KEY_NAME)]
     permissions: Annotated[list[Permission], Field(min_length=1, max_length=len(Permission))]
     expires_at: AwareDatetime = Field(description="At most a year from now.")
+    user_id: Annotated[str, StringConstraints(max_length=64)] | None = Field(
+        None, description="A service account whose key it becomes; one's own where it is left out."
+    )
+
+
+class RotationIn(Schema):
+    """How a key is to be rotated."""
+
+    overlap_hours: int = Field(24, ge=0, le=24 * 30, description="How long the old key counts on.")
+    expires_at: AwareDatetime = Field(description="End of the new key, at most a year from now.")
 
 
 class NewApiKeyOut(Schema):

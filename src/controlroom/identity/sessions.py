@@ -15,11 +15,25 @@ from controlroom.foundation.database import Database, Transaction
 from controlroom.foundation.errors import Conflict, NotFound
 from controlroom.foundation.ids import is_id, new_id, new_secret
 from controlroom.foundation.outbox import emit
+from controlroom.foundation.paging import Field, Grammar, Kind, Page, PageRequest, fetch_page
 from controlroom.foundation.settings import Settings
 from controlroom.identity.authentication import Authentication, secret_hash
 from controlroom.identity.caller import Caller
 from controlroom.identity.live_sessions import end_sessions, is_live, make_room
 from controlroom.identity.models import Session, User
+from controlroom.identity.permissions import Permission
+
+GRAMMAR = Grammar(
+    fields={
+        "user": Field(User.name, sortable=True),
+        "address": Field(Session.address),
+        "created": Field(Session.created_at, Kind.MOMENT, sortable=True),
+        "used": Field(Session.used_at, Kind.MOMENT, sortable=True),
+    },
+    key=Session.id,
+    text=(User.name, Session.address, Session.agent),
+    default_sort="-used",
+)
 
 _SECRET_PREFIX = "crs"
 _AGENT_LENGTH = 300
@@ -33,6 +47,14 @@ class SignedIn:
     user: User
     session: Session
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session that can be used, and whose it is."""
+
+    session: Session
+    user_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +157,46 @@ class Sessions:
         query = select(Session).where(Session.user_id == user_id, is_live(self._clock.now(), self._idle))
         async with self._database.read() as session:
             return (await session.scalars(query.order_by(Session.used_at.desc(), Session.id.desc()))).all()
+
+    async def page(self, caller: Caller, request: PageRequest) -> Page[OpenSession]:
+        """Return a page of everyone's sessions that can still be used, the one used last first."""
+        caller.require_everywhere(Permission.SESSION_MANAGE)
+        live = is_live(self._clock.now(), self._idle)
+        query = select(Session).join(User, User.id == Session.user_id).where(live)
+        async with self._database.read() as session:
+            found: Page[Session] = await fetch_page(session, query, GRAMMAR, request)
+            ids = {each.user_id for each in found.items}
+            rows = await session.execute(select(User.id, User.name).where(User.id.in_(ids)))
+            names = {row.id: row.name for row in rows}
+        return Page([OpenSession(each, names[each.user_id]) for each in found.items], found.next_cursor)
+
+    async def end_anyones(self, caller: Caller, session_id: str) -> None:
+        """Sign someone out of one session, whoever they are; raise `NotFound` where it is not open."""
+        caller.require_everywhere(Permission.SESSION_MANAGE)
+        async with self._database.write() as transaction:
+            session = transaction.session
+            known = is_id(session_id, "ses")
+            found = await session.get(Session, session_id, with_for_update=True) if known else None
+            if found is None or found.ended_at is not None:
+                raise NotFound(f"There is no open session '{session_id}'.")
+            owner = await session.get_one(User, found.user_id)
+            found.ended_at = self._clock.now()
+            self._tell_ended(transaction, caller, owner.id, owner.name, 1)
+        self._authentication.forget(user_ids=[owner.id])
+
+    async def end_all_of(self, caller: Caller, user_id: str) -> int:
+        """Sign a user out everywhere, but of the session that asks; return of how many sessions."""
+        caller.require_everywhere(Permission.SESSION_MANAGE)
+        async with self._database.write() as transaction:
+            owner = await transaction.session.get(User, user_id) if is_id(user_id, "usr") else None
+            if owner is None:
+                raise NotFound(f"There is no user '{user_id}'.")
+            now = self._clock.now()
+            ended = await end_sessions(transaction.session, owner.id, now, but=caller.session_id)
+            if ended:
+                self._tell_ended(transaction, caller, owner.id, owner.name, ended)
+        self._authentication.forget(user_ids=[owner.id])
+        return ended
 
     async def end(self, caller: Caller, session_id: str) -> None:
         """End one of the caller's sessions; raise `NotFound` where they have none with this id."""

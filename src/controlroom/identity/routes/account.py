@@ -4,11 +4,18 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from controlroom.foundation.http import PROBLEMS, PageOut
+from controlroom.foundation.http import PROBLEMS, PageOut, PageQuery
 from controlroom.identity.access import identity_of, permitted
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
-from controlroom.identity.schemas import EndedOut, OwnAccountIn, PasswordChangeIn, SessionOut, UserOut
+from controlroom.identity.schemas import (
+    EndedOut,
+    OpenSessionOut,
+    OwnAccountIn,
+    PasswordChangeIn,
+    SessionOut,
+    UserOut,
+)
 
 router = APIRouter(prefix="/me", tags=["account"], responses=PROBLEMS)
 
@@ -48,3 +55,28 @@ async def end_other_sessions(request: Request, caller: Owner) -> EndedOut:
 async def end_own_session(request: Request, caller: Owner, session_id: str) -> None:
     """End one of one's sessions."""
     await identity_of(request).sessions.end(caller, session_id)
+
+
+sessions_router = APIRouter(tags=["sessions"], responses=PROBLEMS)
+
+SessionManager = Annotated[Caller, permitted(Permission.SESSION_MANAGE)]
+
+
+@sessions_router.get("/sessions")
+async def list_sessions(request: Request, caller: SessionManager, page: PageQuery) -> PageOut[OpenSessionOut]:
+    """List who is signed in. Filter by user, address, created, used, or free text."""
+    found = await identity_of(request).sessions.page(caller, page)
+    items = [OpenSessionOut.of(each, caller) for each in found.items]
+    return PageOut(items=items, next_cursor=found.next_cursor)
+
+
+@sessions_router.delete("/sessions/{session_id}", status_code=204)
+async def end_session(request: Request, caller: SessionManager, session_id: str) -> None:
+    """Sign someone out of one session."""
+    await identity_of(request).sessions.end_anyones(caller, session_id)
+
+
+@sessions_router.delete("/users/{user_id}/sessions")
+async def end_sessions_of_user(request: Request, caller: SessionManager, user_id: str) -> EndedOut:
+    """Sign a user out everywhere."""
+    return EndedOut(ended=await identity_of(request).sessions.end_all_of(caller, user_id))

@@ -1,5 +1,6 @@
 """API keys."""
 
+from datetime import timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -8,7 +9,7 @@ from controlroom.foundation.http import PROBLEMS, PageOut, PageQuery
 from controlroom.identity.access import identity_of, permitted
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
-from controlroom.identity.schemas import ApiKeyOut, NewApiKeyIn, NewApiKeyOut
+from controlroom.identity.schemas import ApiKeyOut, NewApiKeyIn, NewApiKeyOut, RotationIn
 
 router = APIRouter(prefix="/api-keys", tags=["API keys"], responses=PROBLEMS)
 
@@ -35,7 +36,24 @@ async def create_api_key(
 ) -> NewApiKeyOut:
     """Make a key with some of one's own rights; the answer shows its secret this once."""
     made = await identity_of(request).api_keys.create(
-        caller, name=body.name, permissions=body.permissions, expires_at=body.expires_at
+        caller,
+        name=body.name,
+        permissions=body.permissions,
+        expires_at=body.expires_at,
+        user_id=body.user_id,
+    )
+    response.headers["Location"] = f"/api/v1/api-keys/{made.key.id}"
+    response.headers["Cache-Control"] = "no-store"
+    return NewApiKeyOut(key=ApiKeyOut.of(made.key), secret=made.secret)
+
+
+@router.post("/{key_id}/rotate", status_code=201)
+async def rotate_api_key(
+    request: Request, response: Response, caller: Owner, key_id: str, body: RotationIn
+) -> NewApiKeyOut:
+    """Make a key that takes another's place; both count until the overlap ends."""
+    made = await identity_of(request).api_keys.rotate(
+        caller, key_id, expires_at=body.expires_at, overlap=timedelta(hours=body.overlap_hours)
     )
     response.headers["Location"] = f"/api/v1/api-keys/{made.key.id}"
     response.headers["Cache-Control"] = "no-store"

@@ -42,7 +42,12 @@ async def create_user(
 ) -> PasswordGivenOut:
     """Create a user; without a password one is made up and shown this once."""
     given = await identity_of(request).accounts.create(
-        caller, name=body.name, roles=body.roles, display_name=body.display_name, password=body.password
+        caller,
+        name=body.name,
+        roles=body.roles,
+        display_name=body.display_name,
+        password=body.password,
+        kind=body.kind,
     )
     response.headers["Location"] = f"/api/v1/users/{given.user.id}"
     response.headers["Cache-Control"] = "no-store"
