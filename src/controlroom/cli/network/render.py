@@ -53,6 +53,7 @@ def _write(rendering: Rendering, out: Path | None) -> None:
             continue
         out.mkdir(parents=True, exist_ok=True)
         path = out / file.name
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(file.text, encoding="utf-8", newline="\n")
         path.chmod(0o755 if file.executable else 0o644)
         typer.echo(f"wrote {path}")

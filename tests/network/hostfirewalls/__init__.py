@@ -1,0 +1,1 @@
+"""The firewalls of single hosts: ufw, firewalld and Windows, each with its own tools where they can be had."""
