@@ -271,26 +271,30 @@ class _Writer:
         """Return how a filter chain sees the packets, or for None how NAT chains see the first one."""
         if stage is None:
             return View(
-                _true(Phase.OPENING, fate, source=False), (fate.destination,) if fate.destination else ()
+                _true(Phase.OPENING, fate, seen=(True, False)),
+                (fate.destination,) if fate.destination else (),
             )
         destination, source = self._rewrites_seen(stage)
         rewrites = [fate.source] if fate.source and source else []
         rewrites += [fate.destination] if fate.destination and destination else []
         return View(
-            _true(self.phase, fate, source=source or self.phase is not Phase.OPENING),
+            # A first packet has the status from its translation on, later ones have it all along.
+            _true(
+                self.phase, fate, seen=(destination, source) if self.phase is Phase.OPENING else (True, True)
+            ),
             tuple(rewrites),
             mirrored=self.phase is Phase.REPLY,
             brief=self.phase is not Phase.OPENING,
         )
 
 
-def _true(phase: Phase, fate: _Fate, *, source: bool) -> frozenset[str] | None:
+def _true(phase: Phase, fate: _Fate, *, seen: tuple[bool, bool]) -> frozenset[str] | None:
     if fate.untracked:
         return frozenset({"untracked"}) if phase is Phase.OPENING else None
     found = set(_TRUE[phase])
-    if fate.destination:
+    if fate.destination and seen[0]:
         found.add("dnat")
-    if fate.source and source:
+    if fate.source and seen[1]:
         found.add("snat")
     return frozenset(found)
 
