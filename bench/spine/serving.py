@@ -82,7 +82,7 @@ def control_room(
                 tempfile.TemporaryDirectory(prefix="controlroom-bench-", ignore_cleanup_errors=True)
             )
         )
-        port = _free_port()
+        port = free_port()
         variables = {
             **os.environ,
             "CONTROLROOM_DATA_FOLDER": str(folder / "data"),
@@ -218,7 +218,8 @@ def _wait_until_connected(client: httpx.Client, count: int, slots: int) -> None:
     raise RuntimeError("the runners did not connect")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a loopback port that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

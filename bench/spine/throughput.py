@@ -1,12 +1,16 @@
-"""A thousand trivial runs on one runner of eight slots, each with its log and audit entries."""
+"""A thousand trivial runs on one runner of eight slots, each with its log and audit entries.
+
+Four callers ask for them side by side, each waiting for its answer before it asks again.
+"""
 
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from serving import control_room, report
+from serving import ControlRoom, control_room, report
 
 BOT = """# /// script
 # requires-python = ">=3.11"
@@ -14,37 +18,40 @@ BOT = """# /// script
 print("done")
 """
 RUNS = int(next((word for word in sys.argv[1:] if word.isdigit()), 1000))
+CALLERS = 4
+
+
+def run_many(room: ControlRoom, bot: str, count: int) -> float:
+    """Ask for so many runs and return how many a second ended, from the first request to the last end."""
+    begun = time.monotonic()
+    with ThreadPoolExecutor(CALLERS) as callers:
+        list(callers.map(lambda _: room.request(bot), range(count)))
+    unended = {"filter": "state:queued,assigned,running", "limit": 1}
+    while room.client.get("/api/v1/runs", params=unended).json()["items"]:
+        time.sleep(0.05)
+    return count / (time.monotonic() - begun)
+
+
+def _succeeded(room: ControlRoom) -> int:
+    count, cursor = 0, ""
+    while cursor is not None:
+        page = room.client.get(
+            "/api/v1/runs", params={"filter": "state:succeeded", "limit": 500, "cursor": cursor}
+        ).json()
+        count += len(page["items"])
+        cursor = page["next_cursor"]
+    return count
 
 
 def main() -> None:
     with control_room(slots=8) as room:
         bot = room.publish(BOT, "trivial")
         room.wait(room.request(bot))
-        begun = time.monotonic()
-        ids = [room.request(bot) for _ in range(RUNS)]
-        requested = time.monotonic()
-        room.wait(ids[-1], 600)
-        while room.client.get(
-            "/api/v1/runs", params={"filter": "state:queued,assigned,running", "limit": 1}
-        ).json()["items"]:
-            time.sleep(0.02)
-        seconds = time.monotonic() - begun
-        good = 0
-        cursor = ""
-        while cursor is not None:
-            page = room.client.get(
-                "/api/v1/runs", params={"filter": "state:succeeded", "limit": 500, "cursor": cursor}
-            ).json()
-            good += len(page["items"])
-            cursor = page["next_cursor"]
+        rate = run_many(room, bot, RUNS)
+        good = _succeeded(room) - 1
     report(
         "trivial runs, 8 slots, SQLite",
-        {
-            "runs": RUNS,
-            "succeeded": good - 1,
-            "requests a second": round(RUNS / (requested - begun), 1),
-            "runs a second": round(RUNS / seconds, 1),
-        },
+        {"runs": RUNS, "succeeded": good, "runs a second": round(rate, 1)},
     )
 
 
