@@ -42,7 +42,12 @@ First = Annotated[int, Query(ge=0, le=LAST_LINE, description="Line to begin with
 _STREAM_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}}
 }
+LOOK_AGAIN_SECONDS = 5.0
+"""How often a silent stream looks whether its session or key still counts; a change made through this node wakes it at
+once. Below what proxies allow a stream to be silent for, so that it is the keep-alive too."""
 _MISSED_WAKE_SECONDS = 2.0
+_NO_LONGER_ALLOWED = 1008
+"""Policy violation (RFC 6455 section 7.4.1)."""
 _LINES_AT_ONCE = 1_000
 _LastEventId = Annotated[str, Header(max_length=40, description="Sent by a browser that resumes.")]
 
@@ -73,10 +78,11 @@ async def events_websocket(
 
     async def send() -> None:
         async for batch in hub.follow(
-            after if after is not None else hub.position, idle_seconds=sse.KEEP_ALIVE_SECONDS
+            after if after is not None else hub.position, idle_seconds=LOOK_AGAIN_SECONDS
         ):
             caller = await still_there(websocket, Permission.RUN_READ)
             if caller is None:
+                await websocket.close(_NO_LONGER_ALLOWED)
                 return
             for event in batch:
                 if watch.wants(event, caller, hub.places.of(event)):
@@ -112,9 +118,13 @@ async def log_websocket(
     await websocket.accept()
 
     async def send() -> None:
+        is_complete = False
         async for part in _log_parts(websocket, attempt_id, first):
             if part is not None:
                 await websocket.send_text(part.model_dump_json())
+                is_complete = part.complete
+        if not is_complete:
+            await websocket.close(_NO_LONGER_ALLOWED)
 
     await _until_gone(websocket, send())
 
@@ -134,7 +144,7 @@ async def still_there(connection: HTTPConnection, permission: Permission) -> Cal
 async def _event_messages(request: Request, watch: Watch, after: int) -> AsyncIterator[bytes]:
     hub = _hub(request)
     yield sse.message("hello", {"position": after}, position=after)
-    async for batch in hub.follow(after, idle_seconds=sse.KEEP_ALIVE_SECONDS):
+    async for batch in hub.follow(after, idle_seconds=LOOK_AGAIN_SECONDS):
         caller = await still_there(request, Permission.RUN_READ)
         if caller is None:
             return

@@ -114,7 +114,7 @@ function schedule(area, pause = LEAST_PAUSE_MS) {
     isStale = false;
     let next = LEAST_PAUSE_MS;
     try {
-      await refresh(area);
+      await refresh(area, { "X-Background": "live" }); // no use of the session: nobody asked for it
     } catch {
       isStale = true;
       next = FAILED_PAUSE_MS;
@@ -124,8 +124,8 @@ function schedule(area, pause = LEAST_PAUSE_MS) {
   }, pause);
 }
 
-async function refresh(area) {
-  const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+async function refresh(area, headers = {}) {
+  const response = await fetch(location.href, { headers: { Accept: "text/html", ...headers } });
   noteServerTime(response);
   if (response.redirected && new URL(response.url).pathname === "/sign-in") {
     location.reload();
