@@ -72,30 +72,35 @@ class IptablesParser:
 
     def parse(self, files: tuple[RulesetText, ...]) -> Ruleset:
         """Read the files of both families and of ipset as one firewall; raise `BadRuleset`."""
-        sets: dict[str, Addresses | None] = {}
-        for file in files:
-            if not _is_rules(file):
-                sets |= _read_sets(file)
-        found: list[_File] = []
-        for file in files:
-            if _is_rules(file):
-                family = Family.IPV6 if _SIX.search(f"{file.name}\n{file.text}") else Family.IPV4
-                second = any(one.family is family for one in found)
-                found.append(_read_file(file, family, f"{file.name}: " if second else "", sets))
-        chains = {name: lines for one in found for name, lines in one.chains.items()}
-        better = [
-            f"{'ip' if family is Family.IPV4 else 'ip6'} {table} {hook}"
-            for family in {one.family for one in found}
-            if any("(nf_tables)" in file.text for file in files)
-            for table, (hooks, _) in _TABLES.items()
-            for hook in hooks.split()
-        ]
-        absent = frozenset(Family) - {one.family for one in found}
-        hooked = tuple(base for one in found for base in one.hooked())
-        return ruleset_of(self.name, Stack(hooked, chains, absent, tuple(better)))
+        return ruleset_of(self.name, stack_of(files))
 
 
 PARSER = IptablesParser()
+
+
+def stack_of(files: tuple[RulesetText, ...]) -> Stack:
+    """Return what the files put on the hooks; raise `BadRuleset`."""
+    sets: dict[str, Addresses | None] = {}
+    for file in files:
+        if not _is_rules(file):
+            sets |= _read_sets(file)
+    found: list[_File] = []
+    for file in files:
+        if _is_rules(file):
+            family = Family.IPV6 if _SIX.search(f"{file.name}\n{file.text}") else Family.IPV4
+            second = any(one.family is family for one in found)
+            found.append(_read_file(file, family, f"{file.name}: " if second else "", sets))
+    chains = {name: lines for one in found for name, lines in one.chains.items()}
+    better = [
+        f"{'ip' if family is Family.IPV4 else 'ip6'} {table} {hook}"
+        for family in {one.family for one in found}
+        if any("(nf_tables)" in file.text for file in files)
+        for table, (hooks, _) in _TABLES.items()
+        for hook in hooks.split()
+    ]
+    absent = frozenset(Family) - {one.family for one in found}
+    hooked = tuple(base for one in found for base in one.hooked())
+    return Stack(hooked, chains, absent, tuple(better))
 
 
 def _is_rules(file: RulesetText) -> bool:

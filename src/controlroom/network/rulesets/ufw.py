@@ -13,6 +13,7 @@ from controlroom.network.addresses import Family
 from controlroom.network.errors import BadRuleset
 from controlroom.network.rulesets import iptables
 from controlroom.network.rulesets.interface import Ruleset, RulesetText
+from controlroom.network.rulesets.stacks import ruleset_of
 from controlroom.network.rulesets.ufw_lines import read_lines
 
 _KINDS = ("before", "after", "user")
@@ -58,8 +59,7 @@ class UfwParser:
             else:
                 settings |= _settings(file)
         texts = tuple(_saved(family, rules, settings) for family in Family)
-        ruleset = iptables.PARSER.parse(texts)
-        return Ruleset(self.name, ruleset.programs, (*ruleset.assumptions, *ASSUMPTIONS))
+        return ruleset_of(self.name, iptables.stack_of(texts), ASSUMPTIONS)
 
 
 PARSER = UfwParser()
