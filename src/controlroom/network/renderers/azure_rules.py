@@ -16,6 +16,7 @@ from controlroom.network.projection import Direction, Projection, Scope
 from controlroom.network.renderers.cloud_documents import (
     description,
     family_word,
+    grouped,
     port_ranges,
     refuse_more_than,
     safe_name,
@@ -95,7 +96,7 @@ _Wanted = tuple[str, str, str, Family, tuple[str, ...], tuple[str, ...], tuple[s
 
 
 def _permitted(projection: Projection, direction: Direction) -> Iterator[_Wanted]:
-    for permit in projection.permits[direction]:
+    for permit in grouped(projection, direction):
         yield (
             permit.flow,
             permit.purpose,

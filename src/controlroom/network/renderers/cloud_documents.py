@@ -4,11 +4,14 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from json.encoder import encode_basestring
 
 from controlroom.network.addresses import Family
 from controlroom.network.errors import CannotExpress
-from controlroom.network.projection import Projection
+from controlroom.network.intervals import union
+from controlroom.network.policy import Permit
+from controlroom.network.projection import Direction, Projection
 from controlroom.network.renderers.interface import TAG
 
 # Enough of a digest to keep shortened names of one site apart.
@@ -72,6 +75,27 @@ def port_ranges(low_high: tuple[int, int]) -> str:
 def terraform_text(text: str) -> str:
     """Return a text in which Terraform finds no template: ``${`` and ``%{`` are doubled."""
     return text.replace("${", "$${").replace("%{", "%%{")
+
+
+def grouped(projection: Projection, direction: Direction) -> list[Permit]:
+    """Return the permits of a direction, those of one flow that differ by who is on the other side made one."""
+    groups: dict[tuple[object, ...], list[Permit]] = {}
+    for one in projection.permits[direction]:
+        near = one.destinations if direction is Direction.INBOUND else one.sources
+        groups.setdefault((one.flow, one.family, one.transport, one.ports, near), []).append(one)
+    return [_joined(permits) for permits in groups.values()]
+
+
+def _joined(permits: list[Permit]) -> Permit:
+    if len(permits) == 1:
+        return permits[0]
+    return replace(
+        permits[0],
+        sources=union(one.sources for one in permits),
+        destinations=union(one.destinations for one in permits),
+        source_names=tuple(dict.fromkeys(name for one in permits for name in one.source_names)),
+        destination_names=tuple(dict.fromkeys(name for one in permits for name in one.destination_names)),
+    )
 
 
 def terraform_name(projection: Projection) -> str:
