@@ -93,6 +93,21 @@ def reset_password(name: NameArgument, password_stdin: StdinOption = False, json
 
 
 @app.command()
+def reset_second_factor(name: NameArgument, json: JsonOption = False) -> None:
+    """Remove all second factors and recovery codes of a user who lost them; their sessions end, the password stays."""
+
+    async def reset(console: Console) -> int:
+        user = await console.identity.accounts.by_name(name)
+        return await console.identity.second_factors.reset(console.caller, user.id)
+
+    removed = on_console(reset)
+    if json:
+        print_json({"name": name, "removed": removed})
+    else:
+        out.print(f"{name} has no second factor now; {removed} removed.", markup=False)
+
+
+@app.command()
 def disable(name: NameArgument, json: JsonOption = False) -> None:
     """Keep a user out: their sessions end and their API keys no longer count."""
 
@@ -185,6 +200,7 @@ def _facts(user: User) -> dict[str, object]:
     return {
         "id": user.id,
         "name": user.name,
+        "kind": user.kind,
         "display_name": user.display_name,
         "roles": list(user.roles),
         "state": _state(user),

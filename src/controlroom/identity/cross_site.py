@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection, Request
 
 from controlroom.identity.caller import Caller
 from controlroom.identity.errors import CrossSiteRefused
+from controlroom.network.catalogue import default_port
 
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf_token"
@@ -19,7 +20,7 @@ CSRF_FIELD = "csrf_token"
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _FORM_TYPES = ("application/x-www-form-urlencoded", "multipart/form-data")
 _OWN_SITES = frozenset({"same-origin", "none"})
-_DEFAULT_PORTS = {"http": 80, "https": 443}
+_DEFAULT_PORTS = {scheme: default_port(f"control-room-{scheme}") for scheme in ("http", "https")}
 
 
 async def require_own_page(request: Request, caller: Caller, public_url: str) -> None:

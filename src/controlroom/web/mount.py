@@ -17,9 +17,10 @@ from controlroom.web.pages.me import view as me
 from controlroom.web.pages.run import view as run
 from controlroom.web.pages.run_form import view as run_form
 from controlroom.web.pages.sign_in import view as sign_in
+from controlroom.web.pages.why import view as why
 from controlroom.web.rendering import make_environment
 
-_PAGES = (sign_in, dashboard, activity, run, run_form, bot, bots, devices, device, me, second_factor, jump, filters)
+_PAGES = (sign_in, dashboard, activity, run, run_form, bot, bots, devices, device, me, second_factor, why, jump, filters)
 
 
 def mount_web(app: FastAPI) -> None:

@@ -17,6 +17,8 @@ router = APIRouter(include_in_schema=False, prefix="/me")
 
 PATH = "/me"
 _MOST_KEYS = 100
+_ROTATED_LIFE = timedelta(days=90)
+_OVERLAP = timedelta(days=1)
 _NOTES = {
     "password": "The password is changed; your other sessions have ended.",
     "time-zone": "Times are shown in the time zone that you chose.",
@@ -103,6 +105,18 @@ async def make_key(
         return await _show(
             request, caller, errors=errors, key_problem=error.detail, key=typed, status=error.status
         )
+    return await _show(request, caller, secret=made.secret)
+
+
+@router.post("/keys/rotate")
+async def rotate_key(request: Request, caller: Owner, key: Annotated[str, Form(max_length=64)]) -> Response:
+    """Make a key that takes another's place, and show it this once; the old one counts for a day more."""
+    keys = identity_of(request).api_keys
+    until = now_of(request) + _ROTATED_LIFE
+    try:
+        made = await keys.rotate(caller, key, expires_at=until, overlap=_OVERLAP)
+    except Conflict as error:
+        return await _show(request, caller, key_problem=error.detail, status=error.status)
     return await _show(request, caller, secret=made.secret)
 
 

@@ -1,0 +1,1 @@
+"""Why someone may do something somewhere, and why not."""
