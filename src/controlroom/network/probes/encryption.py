@@ -31,8 +31,12 @@ class _Channel(Protocol):
     async def receive(self) -> bytes: ...
 
 
-def client_context(authorities: Path | None = None) -> ssl.SSLContext:
+def client_context(
+    authorities: Path | None = None, certificate: Path | None = None, key: Path | None = None
+) -> ssl.SSLContext:
     """Return a context that checks certificates against a file of authorities, or checks none without one.
+
+    ``certificate`` and ``key`` are shown to servers that want a client's. Raise `OSError` for files that cannot be used.
 
     A probe sends no secret: what matters is whether a server of the right kind answers, and with which certificate.
     """
@@ -42,6 +46,8 @@ def client_context(authorities: Path | None = None) -> ssl.SSLContext:
         context.verify_mode = ssl.CERT_NONE
     else:
         context.load_verify_locations(authorities)
+    if certificate is not None:
+        context.load_cert_chain(certificate, key)
     return context
 
 

@@ -127,6 +127,9 @@ async def _talk(
                 await conversation.start_tls()
             evidence = await probe.ask(conversation)
     except NotThisProtocol as error:
+        if conversation.security and not conversation.heard:
+            # A server that asks for a client's certificate tells it after the handshake, or just goes (RFC 8446, 4.4.2.4).
+            return Verdict.TLS_ERROR, f"{error}, within TLS: it may want a client's certificate"
         return Verdict.WRONG_PROTOCOL, str(error)
     except TlsFailed as error:
         return Verdict.TLS_ERROR, str(error)
