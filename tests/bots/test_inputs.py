@@ -227,3 +227,15 @@ def test_the_bounded_check_says_what_the_library_says(inner: dict[str, Any], val
         json.dumps([field.message for field in refused.fields])
         found = False
     assert found is wanted
+
+
+@pytest.mark.parametrize("text", ["P1D", "PT30M", "P1Y2M3DT4H5M6S", "P3W", "PT1H30M", "P2M", "PT5S"])
+def test_durations_of_the_standard_are_taken(text: str) -> None:
+    schema = expand({"pause": {"type": "string", "format": "duration"}})
+    assert check_inputs(schema, {"pause": text}) == {"pause": text}
+
+
+@pytest.mark.parametrize("text", ["", "P", "PT", "1D", "P1D2M", "PT1H5S", "P1W1D", "P١D", "P1D ", "-P1D"])
+def test_other_texts_are_no_durations(text: str) -> None:
+    schema = expand({"pause": {"type": "string", "format": "duration"}})
+    assert "duration" in errors(schema, {"pause": text})["/inputs/pause"]

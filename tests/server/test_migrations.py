@@ -6,10 +6,17 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from controlroom.foundation.database import Database
-from controlroom.server.migrations.upgrade import NewerDatabase, newest_revision, upgrade
+from controlroom.server.migrations.upgrade import (
+    NewerDatabase,
+    configuration,
+    known_revisions,
+    newest_revision,
+    upgrade,
+)
 from controlroom.server.schema import METADATA
 
 
@@ -40,6 +47,12 @@ async def test_a_second_upgrade_changes_nothing(empty: Database) -> None:
     await upgrade(empty)
     assert await upgrade(empty) == (newest_revision(), newest_revision())
     await empty.close()
+
+
+def test_the_files_are_numbered_by_their_revisions() -> None:
+    script = ScriptDirectory.from_config(configuration())
+    assert {each.revision for each in script.walk_revisions()} == known_revisions()
+    assert script.get_heads() == [newest_revision()]
 
 
 async def test_nodes_that_start_together_migrate_once(database_url: str) -> None:

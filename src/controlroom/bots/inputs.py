@@ -6,6 +6,7 @@ The functions may take up to `LONGEST_SECONDS`; call them in a thread where inpu
 
 import copy
 import math
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
@@ -31,6 +32,9 @@ _MOST_STEPS = 200_000
 _MOST_ERRORS = 20
 _LONGEST_FORMATTED = 2048
 _INTEGER_LIMIT = 2**63
+_TIME_PART = r"T(?:\d+H(?:\d+M(?:\d+S)?)?|\d+M(?:\d+S)?|\d+S)"
+_DATE_PART = r"(?:\d+Y(?:\d+M(?:\d+D)?)?|\d+M(?:\d+D)?|\d+D)"
+_DURATION = re.compile(rf"P(?:{_DATE_PART}(?:{_TIME_PART})?|{_TIME_PART}|\d+W)", re.ASCII)
 _FORMATS = ("date", "date-time", "time", "duration", "email", "uri", "uuid", "ipv4", "ipv6", "hostname")
 
 
@@ -268,7 +272,15 @@ _OWN: dict[str, Keyword] = {
     "uniqueItems": _unique_items,
     "format": _format,
 }
-_FORMAT_CHECKER = FormatChecker(_FORMATS)
+_FORMAT_CHECKER = FormatChecker([name for name in _FORMATS if name != "duration"])
+
+
+@_FORMAT_CHECKER.checks("duration")
+def _is_duration(value: object) -> bool:
+    """Say whether a text is a duration as RFC 3339 appendix A writes it; other values are none of this check's."""
+    return not isinstance(value, str) or _DURATION.fullmatch(value) is not None
+
+
 _Checker: Any = extend(  # type: ignore[no-untyped-call]  # the library leaves it untyped
     Draft202012Validator,
     {name: _counted(keyword) for name, keyword in {**Draft202012Validator.VALIDATORS, **_OWN}.items()},

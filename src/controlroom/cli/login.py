@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from controlroom.cli.addresses import EXAMPLE_ADDRESS
 from controlroom.cli.client import Client, load_profile, save_profile
-from controlroom.cli.client.addresses import EXAMPLE_ADDRESS
 from controlroom.cli.output import out, print_json
 from controlroom.foundation.errors import Invalid, Unauthenticated
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from controlroom.cli.client.addresses import local_address
+from controlroom.cli.addresses import local_address
 from controlroom.cli.output import EXIT_FAILED, err, out, print_json
 from controlroom.foundation.errors import ControlRoomError, Unavailable
 from controlroom.foundation.settings import Settings, load_settings

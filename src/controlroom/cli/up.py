@@ -9,8 +9,8 @@ import httpx
 import msgspec
 import typer
 
+from controlroom.cli.addresses import local_address
 from controlroom.cli.client import load_profile, save_profile
-from controlroom.cli.client.addresses import local_address
 from controlroom.cli.local.examples import example_folders, signed_in
 from controlroom.cli.local.setup import ADMINISTRATOR, FirstSetup, check_data_folder, set_up
 from controlroom.cli.local.supervisor import Supervisor, Watched

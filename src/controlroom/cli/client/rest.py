@@ -13,7 +13,7 @@ import msgspec
 import truststore
 
 from controlroom import __version__
-from controlroom.cli.client.addresses import EXAMPLE_ADDRESS
+from controlroom.cli.addresses import EXAMPLE_ADDRESS
 from controlroom.cli.client.problems import NoControlRoom, error_of, unreachable
 from controlroom.foundation.errors import Invalid
 

@@ -1,29 +1,18 @@
-"""Passkeys and security keys (W3C Web Authentication Level 3): options for the browser, and what it answers checked."""
+"""Passkeys and security keys (W3C Web Authentication Level 3): options for the browser, and what it answers checked.
+
+The library is imported where it is used: it is a fifth of a server's start, and most sign-ins do without it.
+"""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-from webauthn import (
-    generate_authentication_options,
-    generate_registration_options,
-    options_to_json,
-    verify_authentication_response,
-    verify_registration_response,
-)
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    AuthenticatorTransport,
-    PublicKeyCredentialDescriptor,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
+from typing import TYPE_CHECKING, Any
 
 from controlroom.foundation.errors import Invalid
+
+if TYPE_CHECKING:
+    from webauthn.helpers.structs import PublicKeyCredentialDescriptor
 
 _LONGEST_ID_BYTES = 1023  # WebAuthn Level 3 section 4, "Credential ID"
 _TIMEOUT_MS = 120_000
@@ -63,6 +52,13 @@ def creation_options(
     known: Sequence[Passkey],
 ) -> dict[str, Any]:
     """Return what ``navigator.credentials.create`` is given, as JSON; keys that are known already are left out."""
+    from webauthn import generate_registration_options, options_to_json
+    from webauthn.helpers.structs import (
+        AuthenticatorSelectionCriteria,
+        ResidentKeyRequirement,
+        UserVerificationRequirement,
+    )
+
     options = generate_registration_options(
         rp_id=party.host,
         rp_name=party.name,
@@ -83,6 +79,10 @@ def creation_options(
 
 def created(party: Party, *, challenge: bytes, credential: Mapping[str, Any]) -> Passkey:
     """Check what a browser answered to the options of a new passkey; raise `Invalid` where it does not hold."""
+    from webauthn import verify_registration_response
+    from webauthn.helpers import bytes_to_base64url
+    from webauthn.helpers.exceptions import WebAuthnException
+
     try:
         found = verify_registration_response(
             credential=dict(credential),
@@ -106,6 +106,9 @@ def created(party: Party, *, challenge: bytes, credential: Mapping[str, Any]) ->
 
 def request_options(party: Party, *, challenge: bytes, known: Sequence[Passkey]) -> dict[str, Any]:
     """Return what ``navigator.credentials.get`` is given, as JSON."""
+    from webauthn import generate_authentication_options, options_to_json
+    from webauthn.helpers.structs import UserVerificationRequirement
+
     options = generate_authentication_options(
         rp_id=party.host,
         challenge=challenge,
@@ -127,6 +130,10 @@ def answered(
     used = next((each for each in known if each.credential_id == credential.get("id")), None)
     if used is None:
         return None
+    from webauthn import verify_authentication_response
+    from webauthn.helpers import base64url_to_bytes
+    from webauthn.helpers.exceptions import WebAuthnException
+
     try:
         found = verify_authentication_response(
             credential=dict(credential),
@@ -141,7 +148,10 @@ def answered(
     return Passkey(used.credential_id, used.public_key, found.new_sign_count, used.transports)
 
 
-def _descriptor(passkey: Passkey) -> PublicKeyCredentialDescriptor:
+def _descriptor(passkey: Passkey) -> "PublicKeyCredentialDescriptor":
+    from webauthn.helpers import base64url_to_bytes
+    from webauthn.helpers.structs import AuthenticatorTransport, PublicKeyCredentialDescriptor
+
     transports = [AuthenticatorTransport(each) for each in passkey.transports]
     return PublicKeyCredentialDescriptor(
         id=base64url_to_bytes(passkey.credential_id), transports=transports or None
@@ -150,5 +160,7 @@ def _descriptor(passkey: Passkey) -> PublicKeyCredentialDescriptor:
 
 def _transports(given: object) -> tuple[str, ...]:
     """Keep those ways to a passkey that this version knows; the browser says them, and nothing depends on them."""
+    from webauthn.helpers.structs import AuthenticatorTransport
+
     known = {each.value for each in AuthenticatorTransport}
     return tuple(each for each in given if each in known) if isinstance(given, list) else ()

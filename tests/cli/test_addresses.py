@@ -2,7 +2,7 @@
 
 import pytest
 
-from controlroom.cli.client.addresses import EXAMPLE_ADDRESS, local_address
+from controlroom.cli.addresses import EXAMPLE_ADDRESS, local_address
 from controlroom.foundation.settings import Settings
 
 
