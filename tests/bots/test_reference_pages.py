@@ -38,6 +38,35 @@ def test_every_format_is_described_in_its_order() -> None:
     assert rows == [known.name for known in formats()]
 
 
+SAMPLES = {
+    "rcc": {
+        "robot.yaml": "tasks: {a: {shell: python main.py}}\ncondaConfigFile: conda.yaml\n",
+        "conda.yaml": "dependencies: [python=3.11]\n",
+        "main.py": "",
+    },
+    "sema4": {
+        "package.yaml": "name: A\nspec-version: v2\nversion: 1.0.0\n"
+        "dependencies: {conda-forge: [python=3.11], pypi: [sema4ai-actions=1.0.0]}\n",
+        "main.py": "from sema4ai.actions import action\n@action\ndef go() -> str:\n    return ''\n",
+    },
+    "pyproject": {"pyproject.toml": "[project]\nname = 'a'\n", "main.py": ""},
+    "pep723": {"a.py": "# /// script\n# dependencies = []\n# ///\n"},
+    "robotframework": {"suites/a.robot": "", "requirements.txt": "robotframework==7.4\n"},
+    "requirements": {"main.py": ""},
+}
+
+
+def test_the_page_says_truly_which_formats_start_warm(package: MakePackage) -> None:
+    told = dict(re.findall(r"^\| (\w+) \| (warm|cold) \|", FORMATS, re.MULTILINE))
+    assert list(told) == [known.name for known in formats()]
+    for name, texts in SAMPLES.items():
+        report = check_package(package(texts))
+        assert report.manifest is not None, report.findings
+        assert report.manifest.format == name
+        launches = [task.launch for task in report.manifest.tasks]
+        assert {launch.warm for launch in launches} == {told[name] == "warm"}
+
+
 def test_the_example_script_is_a_sound_bot(package: MakePackage) -> None:
     (script,) = examples(FORMATS, "python")
     assert check_package(package({"rates.py": script})).findings == ()
