@@ -43,7 +43,7 @@ def read_documents(file: RulesetText) -> list[object]:
     try:
         _refuse_bombs(file)
         # The loader is a safe one: plain values, no objects.
-        return [one for one in yaml.load_all(file.text, Loader=_StrictLoader) if one is not None]  # nosec B506
+        return [one for one in yaml.load_all(file.text, Loader=_StrictLoader) if one is not None]
     except yaml.YAMLError as error:
         raise BadRuleset(f"{file.name}: not YAML, or cut off: {_first_line(error)}") from None
     except (RecursionError, ValueError, OverflowError) as error:

@@ -1,0 +1,1 @@
+"""Tests of what is rendered for clouds and read from them."""
