@@ -28,6 +28,8 @@ class Probe:
     query: Mapping[str, Any]
     body: Any
     form: Mapping[str, Any] | None
+    texts: tuple[str, ...] = ()
+    """Parameters of the query that take any text."""
 
     @property
     def is_page(self) -> bool:
@@ -71,6 +73,11 @@ def _probes(app: FastAPI, permissions: Mapping[tuple[str, str], Any]) -> Iterato
                 _queried(dependant),
                 body,
                 form,
+                tuple(
+                    field.alias
+                    for field in _query_fields(dependant)
+                    if _schema(field).get("type") == "string"
+                ),
             )
 
 
@@ -88,10 +95,18 @@ def _sent(dependant: Any) -> tuple[Any, Mapping[str, Any] | None]:
 
 
 def _queried(dependant: Any) -> dict[str, Any]:
-    fields = list(dependant.query_params)
+    return {
+        field.alias: _sample(_schema(field))
+        for field in _query_fields(dependant)
+        if field.field_info.is_required()
+    }
+
+
+def _query_fields(dependant: Any) -> list[Any]:
+    found = list(dependant.query_params)
     for below in dependant.dependencies:
-        fields += below.query_params
-    return {field.alias: _sample(_schema(field)) for field in fields if field.field_info.is_required()}
+        found += _query_fields(below)
+    return found
 
 
 def _schema(field: Any) -> dict[str, Any]:
