@@ -176,7 +176,7 @@ class Challenge(Base):
     purpose: Mapped[Purpose] = mapped_column(Choice(Purpose))
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id"), index=True)
     secret: Mapped[str] = mapped_column(Text)
-    """The WebAuthn challenge (base64url), or the new TOTP secret, encrypted with the server's key."""
+    """The WebAuthn challenge (hex), or the new TOTP secret, encrypted with the server's key."""
     tries: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, generate_challenge
 
 from controlroom.audit.service import record
 from controlroom.foundation.clock import Clock
@@ -25,6 +24,7 @@ from controlroom.identity.factors.passkeys import (
     created,
     creation_options,
     credential_hash,
+    new_challenge,
 )
 from controlroom.identity.factors.recovery import new_recovery_codes, recovery_hash
 from controlroom.identity.factors.totp import (
@@ -69,36 +69,6 @@ class OwnFactors:
     """A role of theirs asks for a second factor."""
 
 
-@dataclass(frozen=True, slots=True)
-class TotpOffer:
-    """A new TOTP secret, shown this once; the code it gives confirms it."""
-
-    token: str
-    secret: str
-    uri: str
-    qr_svg: str
-
-
-@dataclass(frozen=True, slots=True)
-class PasskeyOffer:
-    """What the browser's ``navigator.credentials.create`` is given."""
-
-    token: str
-    options: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolled:
-    """A new second factor. ``session_token`` goes into the cookie: the session got a new secret.
-
-    ``recovery_codes`` are there with the first factor, and shown this once.
-    """
-
-    factor: SecondFactor
-    recovery_codes: Sequence[str]
-    session_token: str
-
-
 class SecondFactors:
     """Second factors and recovery codes of people."""
 
@@ -131,92 +101,12 @@ class SecondFactors:
         async with self._database.read() as session:
             return await _is_recent(session, caller, self._clock.now())
 
-    async def begin_totp(self, caller: Caller) -> TotpOffer:
-        """Offer a new secret for an authenticator app; raise `ConfirmationNeeded`, or `Conflict` for an API key."""
-        secret = new_totp_secret()
-        sealed = self._sealing.seal(secret, place=caller.user_id)
-        async with self._database.write() as transaction:
-            await self._require_may_add(transaction.session, caller)
-            _, token = await begin_challenge(
-                transaction.session,
-                purpose=Purpose.TOTP,
-                user_id=caller.user_id,
-                secret=sealed,
-                now=self._clock.now(),
-            )
-        uri = enrolment_uri(secret, account=caller.user_name, issuer=_ISSUER)
-        return TotpOffer(token, as_text(secret), uri, qr_svg(uri))
-
-    async def offered_totp(self, caller: Caller, token: str) -> TotpOffer:
-        """Return an offer that still waits, to show it again; raise `Invalid` where it has ended."""
-        async with self._database.write() as transaction:
-            offer = await self._offer(transaction, caller, token, Purpose.TOTP)
-            secret = self._sealing.open(offer.secret, place=caller.user_id)
-        uri = enrolment_uri(secret, account=caller.user_name, issuer=_ISSUER)
-        return TotpOffer(token, as_text(secret), uri, qr_svg(uri))
-
-    async def confirm_totp(self, caller: Caller, *, token: str, code: str, name: str) -> Enrolled:
-        """Take a secret that was offered into use; raise `Invalid` for a wrong code or an offer that has ended."""
-        async with self._database.write() as transaction:
-            offer = await self._offer(transaction, caller, token, Purpose.TOTP)
-            secret = self._sealing.open(offer.secret, place=caller.user_id)
-            now = self._clock.now()
-            step = matching_step(secret, code, now=now.timestamp(), after=0)
-            if step is not None:
-                factor = self._factor(caller, FactorKind.TOTP, name or "Authenticator app", now)
-                factor.secret, factor.counter = offer.secret, step
-                return await self._enrol(transaction, caller, offer, factor)
-            offer.tries += 1
-            left = MOST_TRIES - offer.tries
-        message = "The code is not right; enter the one that the app shows now."
-        if left <= 0:
-            message = "The code was wrong too often; begin again."
-        raise Invalid(message, fields=(FieldError("/code", message),))
-
-    async def begin_passkey(self, caller: Caller, party: Party) -> PasskeyOffer:
-        """Offer what the browser needs to make a passkey; raise as `begin_totp` does."""
-        challenge = generate_challenge()
-        async with self._database.write() as transaction:
-            known = await self._require_may_add(transaction.session, caller)
-            _, token = await begin_challenge(
-                transaction.session,
-                purpose=Purpose.PASSKEY,
-                user_id=caller.user_id,
-                secret=bytes_to_base64url(challenge),
-                now=self._clock.now(),
-            )
-        options = creation_options(
-            party,
-            challenge=challenge,
-            user_id=caller.user_id,
-            user_name=caller.user_name,
-            display_name=caller.display_name,
-            known=[passkey_of(each) for each in known if each.kind is FactorKind.PASSKEY],
-        )
-        return PasskeyOffer(token, options)
-
-    async def confirm_passkey(
-        self, caller: Caller, *, token: str, credential: Mapping[str, Any], party: Party, name: str
-    ) -> Enrolled:
-        """Take a passkey into use; raise `Invalid` where what the browser answered does not hold."""
-        async with self._database.write() as transaction:
-            offer = await self._offer(transaction, caller, token, Purpose.PASSKEY)
-            made = created(party, challenge=base64url_to_bytes(offer.secret), credential=credential)
-            factor = self._factor(caller, FactorKind.PASSKEY, name or "Passkey", self._clock.now())
-            factor.secret, factor.counter = made.public_key, made.counter
-            factor.credential_hash = credential_hash(made.credential_id)
-            factor.detail = {"credential_id": made.credential_id, "transports": list(made.transports)}
-            same = select(SecondFactor.id).where(SecondFactor.credential_hash == factor.credential_hash)
-            if await transaction.session.scalar(same):
-                raise Conflict("This passkey is enrolled already.")
-            return await self._enrol(transaction, caller, offer, factor)
-
     async def rename(self, caller: Caller, factor_id: str, name: str) -> SecondFactor:
         """Give one of one's own factors another name."""
         async with self._database.write() as transaction:
             factor = await _own(transaction.session, caller, factor_id)
             before, factor.name = factor.name, _name(name)
-            self._tell(transaction, caller, caller.user_id, caller.user_name, "second_factor_renamed", {"from": before, "to": factor.name})  # fmt: skip
+            tell_factors(transaction, caller, caller.user_id, caller.user_name, "second_factor_renamed", {"from": before, "to": factor.name})  # fmt: skip
             return factor
 
     async def remove(self, caller: Caller, factor_id: str) -> None:
@@ -237,7 +127,7 @@ class SecondFactors:
             if is_last:
                 await session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == caller.user_id))
             detail = {"factor": factor.kind, "name": factor.name, "last": is_last}
-            self._tell(transaction, caller, user.id, user.name, "second_factor_removed", detail)
+            tell_factors(transaction, caller, user.id, user.name, "second_factor_removed", detail)
         self._authentication.forget(user_ids=[caller.user_id])
 
     async def make_recovery_codes(self, caller: Caller) -> list[str]:
@@ -248,8 +138,8 @@ class SecondFactors:
             await session.get_one(User, caller.user_id, with_for_update=True)
             if not await factors_of(session, caller.user_id):
                 raise Conflict("Enrol a second factor first; recovery codes stand in for one.")
-            codes = await self._new_codes(session, caller.user_id)
-            self._tell(transaction, caller, caller.user_id, caller.user_name, "recovery_codes_made", {"count": len(codes)})  # fmt: skip
+            codes = await replace_codes(session, caller.user_id, self._clock.now())
+            tell_factors(transaction, caller, caller.user_id, caller.user_name, "recovery_codes_made", {"count": len(codes)})  # fmt: skip
             return codes
 
     async def reset(self, caller: Caller, user_id: str) -> int:
@@ -274,89 +164,10 @@ class SecondFactors:
                 await session.execute(delete(table).where(table.user_id == user_id))
             ended = await end_sessions(session, user_id, self._clock.now())
             detail = {"factors": [each.kind for each in factors], "sessions_ended": ended}
-            self._tell(transaction, caller, user.id, user.name, "second_factor_reset", detail)
+            tell_factors(transaction, caller, user.id, user.name, "second_factor_reset", detail)
         self._authentication.forget(user_ids=[user_id])
         return len(factors)
 
-    async def _require_may_add(self, session: AsyncSession, caller: Caller) -> Sequence[SecondFactor]:
-        await _require_recent(session, caller, self._clock.now())
-        known = await factors_of(session, caller.user_id)
-        if len(known) >= MOST_FACTORS:
-            raise Conflict(f"You have {MOST_FACTORS} second factors; remove one that you no longer use.")
-        return known
-
-    async def _offer(
-        self, transaction: Transaction, caller: Caller, token: str, purpose: Purpose
-    ) -> Challenge:
-        session, now = transaction.session, self._clock.now()
-        await session.get_one(User, caller.user_id, with_for_update=True)
-        await self._require_may_add(session, caller)
-        offer = await find_challenge(session, token, purpose=purpose, now=now, lock=True)
-        if offer is None or offer.user_id != caller.user_id:
-            message = "This took too long, or was finished already; begin again."
-            raise Invalid(message, fields=(FieldError("/token", message),))
-        return offer
-
-    async def _enrol(
-        self, transaction: Transaction, caller: Caller, offer: Challenge, factor: SecondFactor
-    ) -> Enrolled:
-        session, now = transaction.session, self._clock.now()
-        is_first = not await factors_of(session, caller.user_id)
-        session.add(factor)
-        await session.delete(offer)
-        codes = await self._new_codes(session, caller.user_id) if is_first else []
-        token = await self._sessions.renew(transaction, caller)
-        ended = await end_sessions(session, caller.user_id, now, but=caller.session_id)
-        detail = {"factor": factor.kind, "name": factor.name, "sessions_ended": ended}
-        self._tell(transaction, caller, caller.user_id, caller.user_name, "second_factor_added", detail)
-        self._authentication.forget(user_ids=[caller.user_id])
-        return Enrolled(factor, codes, token)
-
-    @staticmethod
-    def _factor(caller: Caller, kind: FactorKind, name: str, now: datetime) -> SecondFactor:
-        return SecondFactor(
-            id=new_id("fac"),
-            user_id=caller.user_id,
-            kind=kind,
-            name=_name(name),
-            secret="",
-            credential_hash=None,
-            counter=0,
-            detail={},
-            created_at=now,
-            used_at=None,
-        )
-
-    async def _new_codes(self, session: AsyncSession, user_id: str) -> list[str]:
-        codes = new_recovery_codes()
-        await session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
-        session.add_all(
-            RecoveryCode(
-                id=new_id("rec"),
-                user_id=user_id,
-                code_hash=recovery_hash(user_id, code),
-                created_at=self._clock.now(),
-                used_at=None,
-            )
-            for code in codes
-        )
-        return codes
-
-    def _tell(
-        self, transaction: Transaction, caller: Caller, user_id: str, name: str, change: str, detail: Mapping[str, Any]
-    ) -> None:  # fmt: skip
-        now = self._clock.now()
-        record(
-            transaction,
-            time=now,
-            actor=caller.actor,
-            action=f"user.{change}",
-            target_kind="user",
-            target_id=user_id,
-            target_name=name,
-            detail=detail,
-        )
-        emit(transaction, time=now, kind="user.changed", subject=user_id, data={"change": change})
 
 
 async def factors_of(session: AsyncSession, user_id: str) -> Sequence[SecondFactor]:

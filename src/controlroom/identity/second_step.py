@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from sqlalchemy import CursorResult, update
 from sqlalchemy.ext.asyncio import AsyncSession
-from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, generate_challenge
 
 from controlroom.audit.actor import Actor, ActorKind
 from controlroom.audit.models import AuditOutcome
@@ -17,7 +16,7 @@ from controlroom.foundation.database import Database, Transaction
 from controlroom.identity.authentication import Authentication
 from controlroom.identity.challenges import begin_challenge, find_challenge
 from controlroom.identity.errors import SignInEnded, WrongSecondFactor
-from controlroom.identity.factors.passkeys import Party, answered, request_options
+from controlroom.identity.factors.passkeys import Party, answered, new_challenge, request_options
 from controlroom.identity.factors.recovery import looks_like_recovery, recovery_hash
 from controlroom.identity.factors.totp import matching_step
 from controlroom.identity.models import Challenge, FactorKind, Purpose, RecoveryCode, SecondFactor, User
@@ -73,7 +72,7 @@ class SecondStep:
             transaction.session,
             purpose=Purpose.SIGN_IN,
             user_id=user.id,
-            secret=bytes_to_base64url(generate_challenge()),
+            secret=new_challenge().hex(),
             now=self._clock.now(),
         )
         kinds = tuple(sorted({FactorKind(each.kind) for each in factors}))
@@ -86,7 +85,7 @@ class SecondStep:
             factors = await factors_of(session, user.id)
         kinds = tuple(sorted({FactorKind(each.kind) for each in factors}))
         known = [passkey_of(each) for each in factors if each.kind is FactorKind.PASSKEY]
-        challenge = base64url_to_bytes(begun.secret)
+        challenge = bytes.fromhex(begun.secret)
         options = request_options(party, challenge=challenge, known=known) if known else None
         return NextStep(user, token, kinds, begun.expires_at), options
 
@@ -158,7 +157,7 @@ class SecondStep:
             if each.kind is FactorKind.PASSKEY
         }
         known = [passkey_of(each) for each in factors.values()]
-        challenge = base64url_to_bytes(begun.secret)
+        challenge = bytes.fromhex(begun.secret)
         found = answered(party, challenge=challenge, credential=credential, known=known)
         if found is None:
             return ""

@@ -5,6 +5,7 @@ The library is imported where it is used: it is a fifth of a server's start, and
 
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _LONGEST_ID_BYTES = 1023  # WebAuthn Level 3 section 4, "Credential ID"
 _TIMEOUT_MS = 120_000
+_CHALLENGE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class Passkey:
     public_key: str
     counter: int
     transports: tuple[str, ...] = ()
+
+
+def new_challenge() -> bytes:
+    """Return a challenge that nobody can foresee, for one ceremony (section 13.4.3)."""
+    return secrets.token_bytes(_CHALLENGE_BYTES)
 
 
 def credential_hash(credential_id: str) -> str:
