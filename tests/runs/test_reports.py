@@ -1,6 +1,7 @@
 """What runners report: each report once, in order, only with the token that counts; what is late is kept aside."""
 
 import hashlib
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -183,10 +184,30 @@ async def test_a_report_that_does_not_fit_the_state_is_noted_and_holds_nothing_u
 async def test_lines_that_gave_way_are_told_in_the_log(room: Room) -> None:
     await room.device()
     attempt = await room.start()
-    await room.report(attempt, Log((line("first"),)), LogGap(0), LogGap(1200), Log((line("last"),)))
+    gone = 1_800_000_000.0  # 2027-01-15 08:00:00 UTC
+    gaps = [
+        (
+            LogGap(1_204, gone + 131, gone + 135.5),
+            "1,204 lines were dropped between 08:02:11 and 08:02:15 UTC: ",
+        ),
+        (LogGap(1, gone, gone), "1 line was dropped at 08:00:00 UTC: "),
+        (
+            LogGap(2, gone, gone + 86_400),
+            "2 lines were dropped between 2027-01-15 08:00:00 and 2027-01-16 08:00:00 UTC: ",
+        ),
+        (LogGap(3), "3 lines were dropped: "),
+        (LogGap(4, math.nan, math.inf), "4 lines were dropped: "),
+        (LogGap(5, -1e300, 1e300), "5 lines were dropped between 1970-01-01 00:00:00 and "),
+    ]
+    bodies = [body for body, _ in gaps]
+    await room.report(attempt, Log((line("first"),)), LogGap(0), *bodies, Log((line("last"),)))
     log = await room.runs.log(CALLER, attempt.id, LogQuery())
-    assert [each.text[:13] for each in log.lines] == ["first", "1,200 line(s)", "last"]
-    assert [each.level for each in log.lines] == ["info", "warning", "info"]
+    told = log.lines[1:-1]
+    assert (log.lines[0].text, log.lines[-1].text) == ("first", "last")
+    for each, (_, text) in zip(told, gaps, strict=True):
+        assert each.text.startswith(text)
+        assert each.level == "warning"
+    assert told[0].time.timestamp() == gone + 135.5
 
 
 async def test_an_artifact_counts_once_its_content_came_and_the_later_of_a_name_stays(room: Room) -> None:

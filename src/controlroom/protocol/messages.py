@@ -80,9 +80,12 @@ class LogGap(msgspec.Struct, frozen=True, tag="log_gap"):
     """Lines that gave way while the Control Room was out of reach and the runner's buffer was full.
 
     It takes the number of a report that gave way. Of neighbours the last counts the lines of all and the others say 0.
+    The times are those of the first and the last of the lines, Unix seconds, or None where damage hid them.
     """
 
     lines: int
+    first_time: float | None = None
+    last_time: float | None = None
 
 
 class Progress(msgspec.Struct, frozen=True, tag="progress"):

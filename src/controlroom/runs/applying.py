@@ -1,5 +1,6 @@
 """What each report of a living attempt changes."""
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -30,7 +31,13 @@ from controlroom.runs.log import append_records
 from controlroom.runs.measures import measure_busy, measure_start
 from controlroom.runs.models import Artifact, Attempt, HistoryKind, Run, UploadedBlob
 from controlroom.runs.states import State
-from controlroom.runs.storable import storable_exit_code, storable_number, storable_text, storable_value
+from controlroom.runs.storable import (
+    LATEST_TIME,
+    storable_exit_code,
+    storable_number,
+    storable_text,
+    storable_value,
+)
 from controlroom.runs.transitions import add_history, emit_run, move_attempt, move_run
 
 _OUTPUTS_BYTES = 1024 * 1024
@@ -50,8 +57,8 @@ async def apply_body(
             await append_records(transaction, attempt, records)
         case LogGap(lines=0):
             return
-        case LogGap(lines=lines):
-            await append_records(transaction, attempt, [_gap_record(lines, now)])
+        case LogGap():
+            await append_records(transaction, attempt, [gap_record(body, now)])
         case Progress():
             attempt.progress = None if body.fraction is None else storable_number(body.fraction, largest=1.0)
             attempt.progress_message = storable_text(body.message, _LONG)
@@ -174,6 +181,21 @@ async def _keep_artifact(
     emit_run(transaction, run, now=now, kind="run.artifact", data={"name": name})
 
 
-def _gap_record(lines: int, now: datetime) -> LogRecord:
-    text = f"{lines:,} line(s) are missing here: the runner's buffer was full while the Control Room was out of reach."
-    return LogRecord(now.timestamp(), Stream.SYSTEM, Level.WARNING, text)
+def gap_record(gap: LogGap, now: datetime) -> LogRecord:
+    """Return the line that stands in a log for lines that gave way, at the time of the last of them; times are UTC."""
+    first, last = (_moment(time) for time in (gap.first_time, gap.last_time))
+    when = ""
+    if first is not None and last is not None:
+        begun, ended = (f"{moment:%H:%M:%S}" for moment in (first, last))
+        if first.date() != last.date():
+            begun, ended = (f"{moment:%Y-%m-%d %H:%M:%S}" for moment in (first, last))
+        when = f" at {begun} UTC" if begun == ended else f" between {begun} and {ended} UTC"
+    what = "1 line was" if gap.lines == 1 else f"{gap.lines:,} lines were"
+    text = f"{what} dropped{when}: the runner's buffer was full while the Control Room was out of reach."
+    return LogRecord((last or now).timestamp(), Stream.SYSTEM, Level.WARNING, text)
+
+
+def _moment(time: float | None) -> datetime | None:
+    if time is None or math.isnan(time):
+        return None
+    return datetime.fromtimestamp(storable_number(time, largest=LATEST_TIME), UTC)

@@ -99,6 +99,48 @@ async def test_lines_that_gave_way_are_counted_and_no_number_is_missing(tmp_path
     assert kept + lost == 3000
 
 
+@pytest.mark.parametrize("is_disk_full", [False, True])
+async def test_lines_that_gave_way_leave_their_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_disk_full: bool
+) -> None:
+    spool = await opened(tmp_path, limit=64 * 1024)
+    if is_disk_full:
+        await _fill_disk(spool, monkeypatch)
+    for second in range(300):
+        records = (LogRecord(float(second * 10 + n), Stream.STDOUT, Level.INFO, "x" * 100) for n in range(10))
+        await spool.append(Log(tuple(records)))
+    monkeypatch.undo()
+    await spool.append(Ended(1, Outcome.SUCCEEDED, 0))
+    await spool.close()
+
+    found = await reports(await opened(tmp_path, limit=64 * 1024))
+
+    kept = [
+        record.time
+        for report in found
+        if isinstance(report.body, Log)
+        for record in report.body.records
+        if record.stream is Stream.STDOUT
+    ]
+    gone = sorted(set(map(float, range(3000))) - set(kept))
+    gaps = [report.body for report in found if isinstance(report.body, LogGap) and report.body.lines]
+    assert gone
+    assert min(gap.first_time for gap in gaps if gap.first_time is not None) == gone[0]
+    assert max(gap.last_time for gap in gaps if gap.last_time is not None) == gone[-1]
+    for gap in gaps:
+        assert gap.first_time is not None
+        assert gap.last_time is not None
+        assert sum(gap.first_time <= time <= gap.last_time for time in gone) == gap.lines
+
+
+async def _fill_disk(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: Journal, _frame: object, *, sync: bool) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Journal, "append", refuse)
+    monkeypatch.setattr("shutil.disk_usage", lambda _folder: SimpleNamespace(free=0))
+
+
 async def test_a_report_that_is_too_large_to_send_is_replaced_by_a_word_about_it(tmp_path: Path) -> None:
     spool = await opened(tmp_path)
     await spool.append(Output("report", "x" * MAXIMUM_FRAME_BYTES))

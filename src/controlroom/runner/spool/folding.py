@@ -4,12 +4,13 @@ Numbers never give way, because the Control Room applies reports only in unbroke
 reports stay behind as gaps, and gaps that touch are one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from controlroom.protocol.messages import Output, Report
-from controlroom.runner.spool.frames import Frame, Kind
+from controlroom.protocol.messages import Log, Output, Report
+from controlroom.protocol.records import LogRecord
+from controlroom.runner.spool.frames import Frame, Kind, Times, packed_times
 
 _SPAN_LIMIT = 2**32 - 1  # the header's field
 _reports = msgspec.msgpack.Decoder(Report)
@@ -20,16 +21,38 @@ def fold(frames: list[Frame]) -> list[Frame]:
     return list(_merge(_give_way(frames)))
 
 
-def gap(first: int, last: int, lines: int = 0) -> Frame:
-    """Return the gap that stands for these numbers."""
-    return Frame(first, Kind.GAP, b"", lines, last - first + 1)
+def gap(first: int, last: int, lines: int = 0, times: Times | None = None) -> Frame:
+    """Return the gap that stands for these numbers, with the times of its first and last line."""
+    return Frame(first, Kind.GAP, packed_times(times), lines, last - first + 1)
+
+
+def joined_times(one: Times | None, other: Times | None) -> Times | None:
+    """Return the times of two stretches of lines taken together."""
+    if one is None or other is None:
+        return one or other
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def times_of(records: Sequence[LogRecord]) -> Times | None:
+    """Return the times of some lines, oldest first; None where there are none."""
+    return (records[0].time, records[-1].time) if records else None
 
 
 def _give_way(frames: list[Frame]) -> Iterator[Frame]:
     kept = _newest_values(frames)
     for frame in frames:
         droppable = frame.kind in (Kind.LOG, Kind.PROGRESS, Kind.OUTPUT)
-        yield gap(frame.number, frame.last, frame.lines) if droppable and frame.number not in kept else frame
+        if droppable and frame.number not in kept:
+            yield gap(frame.number, frame.last, frame.lines, _times(frame))
+        else:
+            yield frame
+
+
+def _times(frame: Frame) -> Times | None:
+    if frame.kind is not Kind.LOG:
+        return None
+    body = _reports.decode(frame.payload).body
+    return times_of(body.records) if isinstance(body, Log) else None
 
 
 def _newest_values(frames: list[Frame]) -> set[int]:
@@ -58,6 +81,7 @@ def _merge(frames: Iterable[Frame]) -> Iterator[Frame]:
             yield open_gap
             open_gap = frame
         else:
-            open_gap = gap(open_gap.number, frame.last, open_gap.lines + frame.lines)
+            lines, times = open_gap.lines + frame.lines, joined_times(open_gap.times, frame.times)
+            open_gap = gap(open_gap.number, frame.last, lines, times)
     if open_gap is not None:
         yield open_gap

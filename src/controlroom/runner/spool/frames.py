@@ -1,8 +1,8 @@
 """One record of a spool file: a checked header and the report exactly as it goes over the wire.
 
 Header, little endian: payload length (u32), CRC-32 of all that follows (u32), report number (u64), how many
-consecutive numbers it stands for (u32), log lines (u32), kind (u8). The header tells all that folding and sending
-need, so that a payload is never decoded on its way from the bot to the Control Room.
+consecutive numbers it stands for (u32), log lines (u32), kind (u8). The header tells all that sending needs, so that a
+payload is never decoded on its way from the bot to the Control Room; only what gives way is looked into, for its times.
 """
 
 import struct
@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 _HEADER = struct.Struct("<IIQIIB")
 _CHECKED = struct.Struct("<QIIB")  # what the CRC covers of the header
+_TIMES = struct.Struct("<dd")
 HEADER_BYTES = _HEADER.size
 
 MAXIMUM_PAYLOAD_BYTES = 8 * 1024 * 1024
@@ -29,8 +30,17 @@ class Kind(IntEnum):
     OUTPUT = 3
     ARTIFACT = 4
     GAP = 5
-    """Stands for numbers whose reports gave way; has no payload."""
+    """Stands for numbers whose reports gave way; its payload is the `times` of their lines, or nothing."""
     ENDED = 6
+
+
+Times = tuple[float, float]
+"""Unix seconds of the first and the last of some lines."""
+
+
+def packed_times(times: Times | None) -> bytes:
+    """Return times as the payload of a gap."""
+    return b"" if times is None else _TIMES.pack(*times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +60,14 @@ class Frame:
     def last(self) -> int:
         """The last number that the record stands for."""
         return self.number + self.span - 1
+
+    @property
+    def times(self) -> "Times | None":
+        """The times of the first and last line that a gap stands for, None where they are not known."""
+        if self.kind is not Kind.GAP or len(self.payload) != _TIMES.size:
+            return None
+        first, last = _TIMES.unpack(self.payload)
+        return first, last
 
     @property
     def size(self) -> int:

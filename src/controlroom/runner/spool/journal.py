@@ -117,7 +117,9 @@ class Journal:
                 if found and frame.size > room:
                     break
                 room -= frame.size
-                found.append(frame if frame.number >= number else gap(number, frame.last, frame.lines))
+                found.append(
+                    frame if frame.number >= number else gap(number, frame.last, frame.lines, frame.times)
+                )
             offset += frame.size
         self._cursor = (found[-1].last + 1, segment.path, offset)
         return found

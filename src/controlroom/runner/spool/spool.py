@@ -29,8 +29,8 @@ from controlroom.protocol.messages import (
 )
 from controlroom.protocol.records import Level, LogRecord, Stream
 from controlroom.protocol.wire import MAXIMUM_FRAME_BYTES, encode
-from controlroom.runner.spool.folding import gap
-from controlroom.runner.spool.frames import Frame, Kind
+from controlroom.runner.spool.folding import gap, joined_times, times_of
+from controlroom.runner.spool.frames import Frame, Kind, Times
 from controlroom.runner.spool.journal import Journal
 from controlroom.runner.spool.reserve import Reserve
 
@@ -79,6 +79,7 @@ class Spool:
         self._recent: dict[int, Entry] = {}
         self._recent_bytes = 0
         self._lost_lines = 0
+        self._lost_times: Times | None = None
         self._reserve = Reserve(folder)
         self._is_disk_full = False
         self.last = journal.last
@@ -180,6 +181,7 @@ class Spool:
                 await self._use_reserve()
             elif isinstance(body, Log):
                 self._lost_lines += len(body.records)
+                self._lost_times = joined_times(self._lost_times, times_of(body.records))
                 return
             else:
                 await asyncio.sleep(_DISK_RETRY_SECONDS)
@@ -217,11 +219,11 @@ class Spool:
 
     async def _append_lost_lines(self) -> bool:
         if self._lost_lines:
-            missing = gap(self._journal.last + 1, self._journal.last + 1, self._lost_lines)
+            missing = gap(self._journal.last + 1, self._journal.last + 1, self._lost_lines, self._lost_times)
             if not await self._write(missing, sync=False):
                 return False
             self.last = missing.number
-            self._lost_lines = 0
+            self._lost_lines, self._lost_times = 0, None
         return True
 
     async def _write(self, frame: Frame, *, sync: bool) -> bool:
@@ -257,7 +259,8 @@ class Spool:
         if frame.kind is not Kind.GAP:
             return [Entry(frame.number, frame.kind, frame.payload)]
         numbers = range(frame.number, min(frame.last + 1, frame.number + max(limit, 0)))
-        return [self._entry(number, LogGap(frame.lines if number == frame.last else 0)) for number in numbers]
+        told = LogGap(frame.lines, *(frame.times or (None, None)))
+        return [self._entry(number, told if number == frame.last else LogGap(0)) for number in numbers]
 
     def _read_recent(self, number: int, reports: int, limit_bytes: int) -> list[Entry]:
         entries: list[Entry] = []
