@@ -5,6 +5,8 @@ from fastapi import FastAPI
 from controlroom.web.assets import mount_assets, read_assets
 from controlroom.web.failures import handle_failures
 from controlroom.web.pages.activity import view as activity
+from controlroom.web.pages.audit import view as audit
+from controlroom.web.pages.audit_entry import view as audit_entry
 from controlroom.web.pages.bot import view as bot
 from controlroom.web.pages.bots import view as bots
 from controlroom.web.pages.dashboard import view as dashboard
@@ -20,7 +22,24 @@ from controlroom.web.pages.sign_in import view as sign_in
 from controlroom.web.pages.why import view as why
 from controlroom.web.rendering import make_environment
 
-_PAGES = (sign_in, dashboard, activity, run, run_form, bot, bots, devices, device, me, second_factor, why, jump, filters)
+_PAGES = (
+    sign_in,
+    dashboard,
+    activity,
+    audit,
+    audit_entry,
+    run,
+    run_form,
+    bot,
+    bots,
+    devices,
+    device,
+    me,
+    second_factor,
+    why,
+    jump,
+    filters,
+)
 
 
 def mount_web(app: FastAPI) -> None:

@@ -1,0 +1,1 @@
+"""The audit log: its list, and how its chain stands."""

@@ -1,0 +1,1 @@
+"""One audit entry, with what was before and after."""
