@@ -111,9 +111,9 @@ class Anna:
         return found.caller(address="192.0.2.7", request_id="req_1")
 
     async def enrol(self, caller: Caller) -> str:
-        offer = await self.identity.second_factors.begin_totp(caller)
+        offer = await self.identity.enrolment.begin_totp(caller)
         self.secret = base64.b32decode(offer.secret.replace(" ", ""))
-        enrolled = await self.identity.second_factors.confirm_totp(
+        enrolled = await self.identity.enrolment.confirm_totp(
             caller, token=offer.token, code=self.code(), name="Phone"
         )
         self.codes = list(enrolled.recovery_codes)
@@ -229,7 +229,7 @@ async def test_factors_are_changed_only_shortly_after_the_password_was_entered(a
     caller = await anna.caller(await anna.sign_in())
     anna.clock.advance(16 * 60)
     with pytest.raises(ConfirmationNeeded):
-        await anna.identity.second_factors.begin_totp(caller)
+        await anna.identity.enrolment.begin_totp(caller)
     with pytest.raises(Invalid, match="not right"):
         await anna.identity.local.confirm(caller, "not her password")
     await anna.identity.local.confirm(caller, PASSWORD)

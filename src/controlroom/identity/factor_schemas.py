@@ -6,15 +6,10 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from controlroom.foundation.http import Schema
+from controlroom.identity.enrolment import Enrolled, PasskeyOffer, TotpOffer
 from controlroom.identity.models import FactorKind, SecondFactor
 from controlroom.identity.passwords import LONGEST_PASSWORD
-from controlroom.identity.second_factors import (
-    LONGEST_NAME,
-    Enrolled,
-    OwnFactors,
-    PasskeyOffer,
-    TotpOffer,
-)
+from controlroom.identity.second_factors import LONGEST_NAME, OwnFactors
 from controlroom.identity.second_step import NextStep
 
 Token = Annotated[str, StringConstraints(min_length=1, max_length=200)]

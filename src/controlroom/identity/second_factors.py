@@ -1,4 +1,4 @@
-"""What one can do with second factors: enrol, name and remove one's own, make recovery codes, reset another's."""
+"""What one can do with second factors: see, name and remove one's own, make recovery codes, reset another's."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,34 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from controlroom.audit.service import record
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database, Transaction
-from controlroom.foundation.errors import Conflict, FieldError, Invalid, NotFound
+from controlroom.foundation.errors import Conflict, NotFound
 from controlroom.foundation.ids import is_id, new_id
 from controlroom.foundation.outbox import emit
 from controlroom.identity.authentication import Authentication
 from controlroom.identity.caller import Caller
-from controlroom.identity.challenges import MOST_TRIES, begin_challenge, find_challenge
 from controlroom.identity.errors import ConfirmationNeeded
 from controlroom.identity.factors.passkeys import (
-    Party,
     Passkey,
-    created,
-    creation_options,
-    credential_hash,
-    new_challenge,
 )
 from controlroom.identity.factors.recovery import new_recovery_codes, recovery_hash
-from controlroom.identity.factors.totp import (
-    as_text,
-    enrolment_uri,
-    matching_step,
-    new_totp_secret,
-    qr_svg,
-)
 from controlroom.identity.live_sessions import end_sessions
 from controlroom.identity.models import (
     Challenge,
-    FactorKind,
-    Purpose,
     RecoveryCode,
     SecondFactor,
     Session,
@@ -48,15 +33,10 @@ from controlroom.identity.names import require_label
 from controlroom.identity.permissions import Permission
 from controlroom.identity.reach import lock_users, require_reach_over
 from controlroom.identity.rights import read_roles, roles_given
-from controlroom.identity.sealing import Sealing
-from controlroom.identity.sessions import Sessions
 
 RECENT = timedelta(minutes=15)
 """How long after a proof of who one is the factors of an account may be changed."""
-MOST_FACTORS = 10
 LONGEST_NAME = 100
-
-_ISSUER = "Control Room"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +52,10 @@ class OwnFactors:
 class SecondFactors:
     """Second factors and recovery codes of people."""
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        sessions: Sessions,
-        authentication: Authentication,
-        sealing: Sealing,
-    ) -> None:
+    def __init__(self, database: Database, clock: Clock, authentication: Authentication) -> None:
         self._database = database
         self._clock = clock
-        self._sessions = sessions
         self._authentication = authentication
-        self._sealing = sealing
 
     async def own(self, user_id: str) -> OwnFactors:
         """Return a user's second factors."""
@@ -105,8 +76,16 @@ class SecondFactors:
         """Give one of one's own factors another name."""
         async with self._database.write() as transaction:
             factor = await _own(transaction.session, caller, factor_id)
-            before, factor.name = factor.name, _name(name)
-            tell_factors(transaction, caller, caller.user_id, caller.user_name, "second_factor_renamed", {"from": before, "to": factor.name})  # fmt: skip
+            before, factor.name = factor.name, factor_name(name)
+            tell_factors(
+                transaction,
+                caller,
+                caller.user_id,
+                caller.user_name,
+                "second_factor_renamed",
+                {"from": before, "to": factor.name},
+                self._clock.now(),
+            )
             return factor
 
     async def remove(self, caller: Caller, factor_id: str) -> None:
@@ -117,7 +96,7 @@ class SecondFactors:
         """
         async with self._database.write() as transaction:
             session = transaction.session
-            await _require_recent(session, caller, self._clock.now())
+            await require_recent(session, caller, self._clock.now())
             user = await session.get_one(User, caller.user_id, with_for_update=True)
             factor = await _own(session, caller, factor_id)
             is_last = len(await factors_of(session, caller.user_id)) == 1
@@ -127,19 +106,29 @@ class SecondFactors:
             if is_last:
                 await session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == caller.user_id))
             detail = {"factor": factor.kind, "name": factor.name, "last": is_last}
-            tell_factors(transaction, caller, user.id, user.name, "second_factor_removed", detail)
+            tell_factors(
+                transaction, caller, user.id, user.name, "second_factor_removed", detail, self._clock.now()
+            )
         self._authentication.forget(user_ids=[caller.user_id])
 
     async def make_recovery_codes(self, caller: Caller) -> list[str]:
         """Make new recovery codes in place of the old ones; raise `Conflict` where there is no factor to stand in for."""
         async with self._database.write() as transaction:
             session = transaction.session
-            await _require_recent(session, caller, self._clock.now())
+            await require_recent(session, caller, self._clock.now())
             await session.get_one(User, caller.user_id, with_for_update=True)
             if not await factors_of(session, caller.user_id):
                 raise Conflict("Enrol a second factor first; recovery codes stand in for one.")
             codes = await replace_codes(session, caller.user_id, self._clock.now())
-            tell_factors(transaction, caller, caller.user_id, caller.user_name, "recovery_codes_made", {"count": len(codes)})  # fmt: skip
+            tell_factors(
+                transaction,
+                caller,
+                caller.user_id,
+                caller.user_name,
+                "recovery_codes_made",
+                {"count": len(codes)},
+                self._clock.now(),
+            )
             return codes
 
     async def reset(self, caller: Caller, user_id: str) -> int:
@@ -164,10 +153,11 @@ class SecondFactors:
                 await session.execute(delete(table).where(table.user_id == user_id))
             ended = await end_sessions(session, user_id, self._clock.now())
             detail = {"factors": [each.kind for each in factors], "sessions_ended": ended}
-            tell_factors(transaction, caller, user.id, user.name, "second_factor_reset", detail)
+            tell_factors(
+                transaction, caller, user.id, user.name, "second_factor_reset", detail, self._clock.now()
+            )
         self._authentication.forget(user_ids=[user_id])
         return len(factors)
-
 
 
 async def factors_of(session: AsyncSession, user_id: str) -> Sequence[SecondFactor]:
@@ -180,6 +170,46 @@ def passkey_of(factor: SecondFactor) -> Passkey:
     """Return a passkey as it is checked."""
     detail = factor.detail
     return Passkey(detail["credential_id"], factor.secret, factor.counter, tuple(detail["transports"]))
+
+
+async def replace_codes(session: AsyncSession, user_id: str, now: datetime) -> list[str]:
+    """Make new recovery codes in place of a user's old ones, and return them."""
+    codes = new_recovery_codes()
+    await session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
+    session.add_all(
+        RecoveryCode(
+            id=new_id("rec"),
+            user_id=user_id,
+            code_hash=recovery_hash(user_id, code),
+            created_at=now,
+            used_at=None,
+        )
+        for code in codes
+    )
+    return codes
+
+
+def tell_factors(
+    transaction: Transaction,
+    caller: Caller,
+    user_id: str,
+    name: str,
+    change: str,
+    detail: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """Add the audit entry and the event of a change of someone's second factors."""
+    record(
+        transaction,
+        time=now,
+        actor=caller.actor,
+        action=f"user.{change}",
+        target_kind="user",
+        target_id=user_id,
+        target_name=name,
+        detail=detail,
+    )
+    emit(transaction, time=now, kind="user.changed", subject=user_id, data={"change": change})
 
 
 async def _codes_left(session: AsyncSession, user_id: str) -> int:
@@ -199,7 +229,8 @@ async def _is_recent(session: AsyncSession, caller: Caller, now: datetime) -> bo
     return confirmed is not None and now - confirmed <= RECENT
 
 
-async def _require_recent(session: AsyncSession, caller: Caller, now: datetime) -> None:
+async def require_recent(session: AsyncSession, caller: Caller, now: datetime) -> None:
+    """Raise `ConfirmationNeeded` unless the caller proved who they are a short time ago."""
     if not await _is_recent(session, caller, now):
         raise ConfirmationNeeded("Enter your password again before you change how you sign in.")
 
@@ -211,5 +242,6 @@ async def _own(session: AsyncSession, caller: Caller, factor_id: str) -> SecondF
     return found
 
 
-def _name(name: str) -> str:
+def factor_name(name: str) -> str:
+    """Return a factor's name as it is kept; raise `Invalid` for one that cannot be shown."""
     return require_label(name, pointer="/name", shortest=1, longest=LONGEST_NAME)

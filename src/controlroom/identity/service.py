@@ -17,6 +17,7 @@ from controlroom.identity.assignments import Assignments
 from controlroom.identity.authentication import Authentication
 from controlroom.identity.caller import Caller
 from controlroom.identity.cookies import STEP_COOKIE_NAME, SessionCookie
+from controlroom.identity.enrolment import Enrolment
 from controlroom.identity.explanation import Explanations
 from controlroom.identity.passwords import PasswordHasher, PasswordPolicy
 from controlroom.identity.permissions import Permission
@@ -56,7 +57,8 @@ class IdentityService:
         self.sessions = Sessions(database, clock, settings, self.authentication)
         sealing = Sealing(secret_key or secrets.token_bytes(32))
         throttle = SignInThrottle(cache, clock)
-        self.second_factors = SecondFactors(database, clock, self.sessions, self.authentication, sealing)
+        self.second_factors = SecondFactors(database, clock, self.authentication)
+        self.enrolment = Enrolment(database, clock, self.sessions, self.authentication, sealing)
         self.second_step = SecondStep(database, clock, self.sessions, self.authentication, sealing, throttle)
         self.local = LocalProvider(
             database,

@@ -50,7 +50,7 @@ async def list_own_factors(request: Request, caller: Enrolling) -> OwnFactorsOut
 async def offer_totp(request: Request, response: Response, caller: Enrolling) -> TotpOfferOut:
     """Offer a secret for an authenticator app; it counts once its code was confirmed."""
     response.headers["Cache-Control"] = "no-store"
-    return TotpOfferOut.of(await identity_of(request).second_factors.begin_totp(caller))
+    return TotpOfferOut.of(await identity_of(request).enrolment.begin_totp(caller))
 
 
 @router.post("/me/second-factors/totp/confirm", status_code=201)
@@ -59,9 +59,7 @@ async def confirm_totp(
 ) -> EnrolledOut:
     """Enrol an authenticator app with the code that it shows."""
     identity = identity_of(request)
-    enrolled = await identity.second_factors.confirm_totp(
-        caller, token=body.token, code=body.code, name=body.name
-    )
+    enrolled = await identity.enrolment.confirm_totp(caller, token=body.token, code=body.code, name=body.name)
     identity.cookie.give(
         response, enrolled.session_token, lifetime_seconds=identity.sessions.lifetime_seconds
     )
@@ -73,9 +71,7 @@ async def confirm_totp(
 async def offer_passkey(request: Request, response: Response, caller: Enrolling) -> PasskeyOfferOut:
     """Offer what the browser needs to make a passkey."""
     response.headers["Cache-Control"] = "no-store"
-    return PasskeyOfferOut.of(
-        await identity_of(request).second_factors.begin_passkey(caller, party_of(request))
-    )
+    return PasskeyOfferOut.of(await identity_of(request).enrolment.begin_passkey(caller, party_of(request)))
 
 
 @router.post("/me/second-factors/passkey/confirm", status_code=201)
@@ -84,7 +80,7 @@ async def confirm_passkey(
 ) -> EnrolledOut:
     """Enrol the passkey that the browser made."""
     identity = identity_of(request)
-    enrolled = await identity.second_factors.confirm_passkey(
+    enrolled = await identity.enrolment.confirm_passkey(
         caller, token=body.token, credential=body.credential, party=party_of(request), name=body.name
     )
     identity.cookie.give(

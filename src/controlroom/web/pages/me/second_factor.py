@@ -7,9 +7,9 @@ from fastapi import APIRouter, Form, Request, Response
 from controlroom.foundation.errors import Conflict, ControlRoomError, Invalid, TooManyRequests
 from controlroom.identity.access import ENROL_PATH, Guard, identity_of, page_caller, party_of
 from controlroom.identity.caller import Caller
+from controlroom.identity.enrolment import Enrolled
 from controlroom.identity.errors import ConfirmationNeeded
 from controlroom.identity.permissions import Permission
-from controlroom.identity.second_factors import Enrolled
 from controlroom.web.pages.sign_in.view import read_credential
 from controlroom.web.rendering import go_to, page
 
@@ -47,7 +47,7 @@ async def confirm(
 async def begin_totp(request: Request, caller: Enrolling) -> Response:
     """Offer a secret for an authenticator app."""
     try:
-        offer = await identity_of(request).second_factors.begin_totp(caller)
+        offer = await identity_of(request).enrolment.begin_totp(caller)
     except (ConfirmationNeeded, Conflict) as error:
         return await _show(request, caller, problem=error.detail, status=error.status)
     return await _show(request, caller, offer=offer)
@@ -62,12 +62,12 @@ async def confirm_totp(
     name: Name = "",
 ) -> Response:
     """Enrol the app by the code that it shows; a wrong one shows the same secret again."""
-    factors = identity_of(request).second_factors
+    enrolment = identity_of(request).enrolment
     try:
-        enrolled = await factors.confirm_totp(caller, token=token, code=code, name=name)
+        enrolled = await enrolment.confirm_totp(caller, token=token, code=code, name=name)
     except (Invalid, Conflict, ConfirmationNeeded) as error:
         try:
-            offer = await factors.offered_totp(caller, token)
+            offer = await enrolment.offered_totp(caller, token)
         except ControlRoomError:
             return await _show(request, caller, problem=error.detail, status=error.status)
         errors = {field.pointer: field.message for field in error.fields}
@@ -88,7 +88,7 @@ async def confirm_passkey(
         made = read_credential(credential)
         if made is None:
             raise Invalid("A passkey needs a browser that runs scripts, and has passkeys.")
-        enrolled = await identity_of(request).second_factors.confirm_passkey(
+        enrolled = await identity_of(request).enrolment.confirm_passkey(
             caller, token=token, credential=made, party=party_of(request), name=name
         )
     except (Invalid, Conflict, ConfirmationNeeded) as error:
