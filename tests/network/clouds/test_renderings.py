@@ -176,8 +176,10 @@ def templates_in(target: str, text: str) -> set[str]:
     if target == "azure-arm":
         # The resource manager evaluates a text that is in brackets as a whole.
         return set(re.findall(r'"(\[[^"\n]*)"(?=,?\n)', text))
-    if target.endswith("terraform") or target == "azure-bicep":
-        return set(re.findall(r"(?<![$%\\])[$%]\{[^}]*\}", text))
+    if target.endswith("terraform"):
+        return set(re.findall(r"(?<![$%])[$%]\{[^}]*\}", text))
+    if target == "azure-bicep":
+        return set(re.findall(r"(?<!\\)\$\{[^}]*\}", text))
     return set()
 
 

@@ -21,6 +21,7 @@ from controlroom.network.rulesets.cloud_rules import (
     Service,
     Side,
     no_border,
+    of_host,
     program,
     rules_of,
     side_of,
@@ -70,7 +71,7 @@ def _read(name: str, groups: Sequence[SecurityGroup], projection: Projection | N
         name,
         programs,
         (*_ASSUMPTIONS, *notes),
-        seen_from=(lambda seen: _read(name, groups, seen)) if projection is None else None,
+        seen_from=lambda seen: _read(name, groups, of_host(seen)),
     )
 
 

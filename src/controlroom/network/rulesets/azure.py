@@ -19,6 +19,7 @@ from controlroom.network.rulesets.cloud_rules import (
     FIRST_PACKET,
     NEIGHBOURS,
     no_border,
+    of_host,
     program,
     stack,
 )
@@ -81,7 +82,7 @@ def _read(name: str, groups: Sequence[SecurityGroup], projection: Projection | N
         name,
         programs,
         (*_ASSUMPTIONS, *dict.fromkeys(notes)),
-        seen_from=(lambda seen: _read(name, groups, seen)) if projection is None else None,
+        seen_from=lambda seen: _read(name, groups, of_host(seen)),
         missing=missing,
     )
 

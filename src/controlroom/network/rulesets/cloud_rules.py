@@ -10,7 +10,7 @@ from controlroom.network.baseline import needs_neighbour_discovery, neighbour_di
 from controlroom.network.errors import BadRuleset
 from controlroom.network.intervals import Interval, IntervalSet
 from controlroom.network.ports import ALL_PORTS
-from controlroom.network.projection import Direction, Projection
+from controlroom.network.projection import Direction, Projection, Scope
 
 # Far above every platform's quota for what can lie on one host; beyond it is a wrong file.
 MOST_RULES = 200_000
@@ -138,6 +138,11 @@ def stack(groups: Sequence[tuple[str, Sequence[Rule]]]) -> list[Rule]:
         )
         rules.append(Rule(f"{name}: end", Match(), Effect.DENY))
     return rules
+
+
+def of_host(projection: Projection) -> Projection | None:
+    """Return the projection of a host; none for a border, where nobody can say which rules would lie on it."""
+    return projection if projection.scope is Scope.HOST else None
 
 
 def no_border(what: str) -> Program:

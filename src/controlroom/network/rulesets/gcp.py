@@ -27,6 +27,7 @@ from controlroom.network.rulesets.cloud_rules import (
     Service,
     Side,
     no_border,
+    of_host,
     port_set,
     program,
     rules_of,
@@ -131,7 +132,7 @@ def _read(name: str, firewalls: Sequence[_Firewall], projection: Projection | No
         name,
         programs,
         (*_ASSUMPTIONS, *tags),
-        seen_from=(lambda seen: _read(name, firewalls, seen)) if projection is None else None,
+        seen_from=lambda seen: _read(name, firewalls, of_host(seen)),
     )
 
 

@@ -22,6 +22,7 @@ from controlroom.network.rulesets.cloud_rules import (
     Service,
     Side,
     no_border,
+    of_host,
     program,
     rules_of,
     side_of,
@@ -106,7 +107,7 @@ def _read(name: str, policies: Sequence[_Policy], projection: Projection | None)
         name,
         programs,
         (*_ASSUMPTIONS, *labels),
-        seen_from=(lambda seen: _read(name, policies, seen)) if projection is None else None,
+        seen_from=lambda seen: _read(name, policies, of_host(seen)),
     )
 
 
@@ -123,20 +124,24 @@ def _of_one_namespace(policies: Sequence[_Policy], projection: Projection | None
 
 
 def _program(policies: Sequence[_Policy], direction: Direction, projection: Projection | None) -> Program:
-    rules: list[Rule] = []
-    isolating: set[Choice] = set()
     host = projection.name if projection else ""
-    for policy in policies:
-        choice = selects(policy.spec.get("podSelector"), host)
-        if choice is Choice.NO or not _has_type(policy, direction):
-            continue
-        isolating.add(choice)
+    chosen = [
+        (policy, choice)
+        for policy in policies
+        if _has_type(policy, direction)
+        and (choice := selects(policy.spec.get("podSelector"), host)) is not Choice.NO
+    ]
+    sure = any(choice is Choice.YES for _, choice in chosen)
+    rules: list[Rule] = []
+    for policy, choice in chosen:
         found = list(_rules(policy, direction, projection))
-        rules += found if choice is Choice.YES else [_in_doubt(rule, policy.name) for rule in found]
+        # Where one policy alone may select the pod, what it allows passes either way: by it, or because nothing isolates.
+        certain = choice is Choice.YES or len(chosen) == 1
+        rules += found if certain else [_in_doubt(rule, policy.name) for rule in found]
     rules = within_near_side(rules, direction, projection)
-    if Choice.YES in isolating:
+    if sure:
         return program(rules, projection, default=Verdict.DENY, name="no policy allows it")
-    if isolating:
+    if chosen:
         reason = "whether any policy selects the pod is not known"
         rules += rules_of("isolation", Effect.DENY, Service(doubts=(reason,)), EVERYONE, EVERYONE)
     return program(rules, projection, default=Verdict.ALLOW, name="no policy selects the pod")
