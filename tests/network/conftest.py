@@ -32,6 +32,11 @@ def iptables_restore() -> str:
 
 
 @pytest.fixture(scope="session")
+def conntrack() -> str:
+    return required("conntrack", "conntrack")
+
+
+@pytest.fixture(scope="session")
 def namespaces() -> str:
     """The ``ip`` program, where this process may make network namespaces."""
     program = required("ip", "iproute2")
