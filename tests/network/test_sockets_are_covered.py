@@ -48,6 +48,7 @@ DOORS: Mapping[str, Sequence[str]] = {
     "network/probes/probing.py": tuple(one.name for one in FLOWS),
     "network/probes/sockets.py": tuple(one.name for one in FLOWS),
     "runner/link/address.py": _HUB,
+    "runner/link/socks.py": _HUB,
     "runner/link/websocket.py": _HUB,
     "runner/platform/posix.py": (),
     "runner/warm/hosts.py": (),

@@ -210,3 +210,17 @@ def test_no_json_breaks_the_reading_of_problems(body: Any) -> None:
 
     with pytest.raises(ControlRoomError):
         client.get("/runs")
+
+
+def test_a_socks_proxy_is_refused_in_words_and_not_where_it_does_not_lead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "https_proxy", "http_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", "socks5h://user:hunter2@proxy.example:1081")
+    with pytest.raises(Invalid, match="do not go through a SOCKS proxy") as refused:
+        Client("https://rpa.example")
+    assert "hunter2" not in refused.value.detail
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
+    with Client("https://10.1.2.3") as client:
+        assert client.url == "https://10.1.2.3"

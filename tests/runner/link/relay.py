@@ -95,6 +95,22 @@ class Proxy(Relay):
             feeding.cancel()
 
 
+class SocksProxy(Relay):
+    """A SOCKS 5 proxy without sign-in (RFC 1928) that leads every name to its one target."""
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        version, methods = await reader.readexactly(2)
+        await reader.readexactly(methods)
+        writer.write(b"\x05\x00")
+        _, command, _, kind = await reader.readexactly(4)
+        assert (version, command, kind) == (5, 1, 3), "a connection to a host by its name"
+        (length,) = await reader.readexactly(1)
+        self.asked.append(await reader.readexactly(length))
+        await reader.readexactly(2)
+        writer.write(b"\x05\x00\x00\x01" + bytes(6))
+        await super().handle(reader, writer)
+
+
 async def _feed(source: asyncio.StreamReader, target: asyncio.StreamReader) -> None:
     while data := await source.read(_READ_BYTES):
         target.feed_data(data)

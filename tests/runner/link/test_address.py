@@ -1,16 +1,18 @@
 """The runner finds its way: addresses, proxies, and certificates that the system trusts."""
 
 import asyncio
+import hashlib
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from controlroom.foundation.errors import Invalid
 from controlroom.runner.link import ControlRoomAddress, LinkState
-from controlroom.runner.link.address import control_room_url, proxy_for, tls_context
-from runner.link.control_room import ControlRoom, serve
-from runner.link.relay import Proxy, relay
+from controlroom.runner.link.address import control_room_url, http_client, proxy_for, tls_context
+from runner.link.control_room import KEY, ControlRoom, serve
+from runner.link.relay import Proxy, SocksProxy, relay
 from runner.link.test_link import Runner, running
 from servers.programs import required_program
 
@@ -91,6 +93,66 @@ async def test_both_transports_go_through_a_proxy(
         assert proxy.asked[0] == b"CONNECT controlroom.invalid:8080 HTTP/1.1"
 
 
+@pytest.mark.parametrize("strips_upgrade", [False, True])
+async def test_both_transports_go_through_a_socks_proxy(
+    monkeypatch: pytest.MonkeyPatch, strips_upgrade: bool
+) -> None:
+    room = ControlRoom()
+    room.websocket_status = 426 if strips_upgrade else 0
+    async with serve(room), relay(room.address, kind=SocksProxy) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url.replace("http:", "socks5h:"))
+        async with running(Runner("http://controlroom.invalid:8080")):
+            await room.until(lambda: len(room.heartbeats) > 3)
+
+        assert room.transports == ["long-poll" if strips_upgrade else "websocket"]
+        assert set(proxy.asked) == {b"controlroom.invalid"}
+
+
+@pytest.mark.parametrize("scheme", ["socks5h", "socks5", "socks4a"])
+async def test_a_socks_proxy_that_does_not_answer_is_said_without_its_password(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", f"{scheme}://user:hunter2@127.0.0.1:9")
+    address = ControlRoomAddress("http://controlroom.invalid:8080")
+    client = http_client(address)
+    with pytest.raises(httpx.TransportError) as raised:
+        await client.get(address.http("/"))
+    await client.aclose()
+    assert "SOCKS proxy cannot be reached" in str(raised.value)
+    assert "hunter2" not in str(raised.value)
+
+
+async def test_files_go_through_a_socks_proxy_over_tls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = await asyncio.to_thread(make_certificate, tmp_path, "DNS:controlroom.invalid")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    tls_context.cache_clear()
+    room = ControlRoom()
+    async with serve(room, certificate=certificate), relay(room.address, kind=SocksProxy) as proxy:
+        monkeypatch.setenv("ALL_PROXY", proxy.url.replace("http:", "socks5h:"))
+        async with http_client(ControlRoomAddress("https://controlroom.invalid", KEY)) as client:
+            answers = [await client.get("https://controlroom.invalid/nothing") for _ in range(3)]
+            content = b"x" * 3_000_000
+            path = "/runner/v1/attempts/att_1/artifacts/" + hashlib.sha256(content).hexdigest()
+            stored = await client.put(f"https://controlroom.invalid{path}", content=content)
+    tls_context.cache_clear()
+    assert [answer.status_code for answer in answers] == [404] * 3
+    assert stored.status_code == 204
+    assert room.artifacts == {hashlib.sha256(content).hexdigest(): content}
+    assert len(proxy.asked) == 1, "the connection is used again"
+
+
+def test_no_proxy_takes_ranges_of_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8, 192.168.7.9/24,fd00::/8,not/a/range,.corp")
+
+    for direct in ("10.200.1.1", "192.168.7.200", "[fd12::1]"):
+        assert proxy_for(f"https://{direct}:8443") is None
+    for proxied in ("11.0.0.1", "192.168.8.1", "[fe00::1]", "10.example.com"):
+        assert proxy_for(f"https://{proxied}:8443") == "http://proxy:3128"
+
+
 async def test_a_proxy_that_does_not_answer_is_named_without_its_password(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -103,12 +165,12 @@ async def test_a_proxy_that_does_not_answer_is_named_without_its_password(
     assert not any("hunter2" in detail for _, detail in runner.states)
 
 
-def make_certificate(folder: Path) -> Path:
+def make_certificate(folder: Path, name: str = "IP:127.0.0.1") -> Path:
     openssl = required_program("openssl", "openssl")
     path = folder / "certificate.pem"
     command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     command += ["-keyout", folder / "key.pem", "-out", path, "-days", "2", "-subj", "/CN=test"]
-    command += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    command += ["-addext", f"subjectAltName={name}"]
     subprocess.run(command, check=True, capture_output=True, timeout=30)
     path.write_text(path.read_text() + (folder / "key.pem").read_text())
     return path

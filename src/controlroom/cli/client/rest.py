@@ -1,6 +1,5 @@
 """A client of the REST API: answers as plain values, errors as `ControlRoomError`, every call with its time limit."""
 
-import ipaddress
 import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from controlroom import __version__
 from controlroom.cli.addresses import EXAMPLE_ADDRESS
 from controlroom.cli.client.problems import NoControlRoom, error_of, unreachable
 from controlroom.foundation.errors import Invalid
+from controlroom.runner.link.address import is_socks_address, proxy_for
 
 API_PATH = "/api/v1"
 CONNECT_SECONDS = 5.0
@@ -38,13 +38,19 @@ class Client:
         headers = {"User-Agent": f"controlroom-cli/{__version__}", "Accept": "application/json"}
         if api_key:
             headers["Authorization"] = f"Bearer {api_key}"
-        host = urlsplit(self.url).hostname or ""
+        proxy = proxy_for(self.url)
+        if proxy is not None and is_socks_address(proxy):
+            raise Invalid(
+                "The commands do not go through a SOCKS proxy, as a Bot Runner does. "
+                "Name an HTTP proxy in HTTPS_PROXY, or the Control Room's host in NO_PROXY."
+            )
         self._http = httpx.Client(
             base_url=self.url + API_PATH,
             headers=headers,
             timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
             verify=truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-            trust_env=not _is_this_machine(host),  # proxies do not lead to this very machine
+            proxy=proxy,
+            trust_env=False,
             transport=transport,
         )
 
@@ -167,10 +173,3 @@ def checked_url(url: str) -> str:
     if parts.username or parts.password or parts.query or parts.fragment:
         raise Invalid("The address of a Control Room holds neither a name nor a password, '?' nor '#'.")
     return f"{parts.scheme}://{parts.netloc}{parts.path}".rstrip("/")
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

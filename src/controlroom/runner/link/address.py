@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 30.0
+_MOST_CONNECTIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +64,14 @@ def control_room_url(text: str) -> str:
 def proxy_for(url: str) -> str | None:
     """Return the proxy that leads to a URL, from HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY or the system's own.
 
-    This machine itself is always reached directly.
+    NO_PROXY may hold ranges of addresses such as ``10.0.0.0/8`` for hosts that are named by their address. This machine
+    itself is always reached directly.
     """
     parts = urlsplit(url)
     host = parts.hostname or ""
-    if _is_loopback(host) or urllib.request.proxy_bypass(host):
-        return None
     proxies = urllib.request.getproxies()
+    if _is_loopback(host) or urllib.request.proxy_bypass(host) or _is_in_range(host, proxies.get("no", "")):
+        return None
     return proxies.get("https" if parts.scheme in ("https", "wss") else "http") or proxies.get("all")
 
 
@@ -87,14 +89,41 @@ def http_client(
     """Return a client for this Control Room; each single wait for it has a limit."""
     import httpx
 
+    proxy = proxy_for(address.url)
+    through: httpx.AsyncBaseTransport | None = None
+    if proxy is not None and is_socks_address(proxy):
+        from controlroom.runner.link.socks import SocksTransport
+
+        through = SocksTransport(proxy, tls_context(), most_connections=_MOST_CONNECTIONS)
     return httpx.AsyncClient(
         headers=address.headers,
         verify=tls_context(),
-        proxy=proxy_for(address.url),
+        proxy=None if through else proxy,
+        transport=through,
         trust_env=False,
         timeout=httpx.Timeout(answer_seconds, connect=_CONNECT_SECONDS),
-        limits=httpx.Limits(max_connections=8, max_keepalive_connections=4),
+        limits=httpx.Limits(max_connections=_MOST_CONNECTIONS, max_keepalive_connections=4),
     )
+
+
+def is_socks_address(proxy: str) -> bool:
+    """Say whether the address of a proxy is that of a SOCKS proxy."""
+    return urlsplit(proxy).scheme.startswith("socks")
+
+
+def _is_in_range(host: str, no_proxy: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    for entry in no_proxy.split(","):
+        if "/" in entry:
+            try:
+                if address in ipaddress.ip_network(entry.strip(), strict=False):
+                    return True
+            except ValueError:  # another kind of entry, which others understand
+                continue
+    return False
 
 
 def _is_loopback(host: str) -> bool:
