@@ -6,17 +6,22 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Body, Depends, Header, Path, Query, Request, Response, status
 from fastapi.responses import FileResponse, StreamingResponse
 
+from controlroom.foundation.exporting import CSV_RESPONSES, chosen_columns, csv_answer
 from controlroom.foundation.http import PROBLEMS, PageOut, PageQuery
+from controlroom.foundation.paging import PageRequest
 from controlroom.identity.access import permitted
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.protocol.records import Level
+from controlroom.runs.bulk import BulkAction
+from controlroom.runs.columns import RUN_COLUMNS
 from controlroom.runs.log import LogQuery
 from controlroom.runs.schemas import (
     ArtifactOut,
     AttemptOut,
     BulkIn,
     BulkResult,
+    BulkSummary,
     CancelIn,
     LevelName,
     LogOut,
@@ -88,16 +93,50 @@ async def overview(runs: Runs, caller: Reader) -> dict[State, int]:
     return dict(await runs.overview(caller))
 
 
+@router.get("/runs/export", responses=CSV_RESPONSES, response_class=StreamingResponse)
+async def export_runs(
+    *,
+    runs: Runs,
+    caller: Reader,
+    filter: Annotated[str, Query(max_length=1000)] = "",  # the parameter's name in the API
+    sort: Annotated[str, Query(max_length=60)] = "",
+    columns: Annotated[
+        str, Query(max_length=400, description="Names of columns, with commas between; all where empty.")
+    ] = "",
+    for_spreadsheet: Annotated[bool, Query(description="Begin with a byte order mark, for Excel.")] = False,
+) -> StreamingResponse:
+    """Give all runs that a filter finds as CSV, streamed; texts that a spreadsheet would run get an apostrophe."""
+    return await csv_answer(
+        "runs",
+        chosen_columns(RUN_COLUMNS, columns),
+        lambda asked: runs.list(caller, asked),
+        PageRequest(filter=filter, sort=sort),
+        for_spreadsheet=for_spreadsheet,
+    )
+
+
 @router.post("/runs/cancel")
 async def cancel_many(runs: Runs, caller: Controller, wanted: BulkIn) -> list[BulkResult]:
     """Cancel many runs; each stands for itself."""
-    return await runs.each(caller, wanted.ids, runs.cancel)
+    return await runs.do_to_many(caller, BulkAction.CANCEL, wanted)
+
+
+@router.post("/runs/cancel/summary")
+async def summarise_cancel(runs: Runs, caller: Controller, wanted: BulkIn) -> BulkSummary:
+    """Say what cancelling many runs would do; nothing is changed."""
+    return await runs.summarise(caller, BulkAction.CANCEL, wanted)
 
 
 @router.post("/runs/repeat")
 async def repeat_many(runs: Runs, caller: Requester, wanted: BulkIn) -> list[BulkResult]:
     """Run many again with the same inputs; each stands for itself."""
-    return await runs.each(caller, wanted.ids, lambda who, run_id: runs.repeat(who, run_id, RepeatIn()))
+    return await runs.do_to_many(caller, BulkAction.REPEAT, wanted)
+
+
+@router.post("/runs/repeat/summary")
+async def summarise_repeat(runs: Runs, caller: Requester, wanted: BulkIn) -> BulkSummary:
+    """Say what running many again would do; nothing is changed."""
+    return await runs.summarise(caller, BulkAction.REPEAT, wanted)
 
 
 @router.get("/runs/{run_id}")

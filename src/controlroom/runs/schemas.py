@@ -1,9 +1,9 @@
 """What the API takes and gives about runs."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from controlroom.foundation.http import Schema
 from controlroom.runs.models import HistoryKind
@@ -76,9 +76,30 @@ class CancelIn(Schema):
 
 
 class BulkIn(Schema):
-    """Runs that one action is for."""
+    """Runs that one action is for: those named, or those that a filter finds."""
 
-    ids: list[Reference] = Field(min_length=1, max_length=500)
+    ids: list[Reference] = Field(default_factory=list, max_length=500)
+    filter: Annotated[str, StringConstraints(max_length=1000)] | None = Field(
+        None, description="In place of ids: the newest 1,000 that this finds; an empty text finds all."
+    )
+    reason: Annotated[str, StringConstraints(max_length=500)] = ""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.ids) is (self.filter is not None):
+            raise ValueError("Give ids or a filter, and not both.")
+        return self
+
+
+class BulkSummary(Schema):
+    """What a bulk action would do, before it is done."""
+
+    words: str = Field(examples=["Cancel 3 running, 1 queued; 2 have ended and stay."])
+    changes: int = Field(description="How many runs it would change or repeat.")
+    stays: int = Field(description="How many it would leave as they are.")
+    by_state: dict[State, int] = Field(description="The selected runs by state.")
+    missing: list[str] = Field(description="Ids that name no run.")
+    more: bool = Field(description="True where the filter finds more runs than are taken at once.")
 
 
 class BulkResult(Schema):

@@ -14,18 +14,30 @@ from controlroom.foundation.blobs import BlobStore
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database, Transaction
 from controlroom.foundation.errors import ControlRoomError
-from controlroom.foundation.paging import Page, PageRequest, fetch_page
+from controlroom.foundation.paging import LARGEST_LIMIT, Page, PageRequest, fetch_page
 from controlroom.foundation.settings import Settings
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.runs import control, queries
+from controlroom.runs.bulk import MOST_BY_FILTER, BulkAction, Selection, summary
 from controlroom.runs.log import LogQuery, read_log
 from controlroom.runs.models import Artifact, Attempt, Run
 from controlroom.runs.request import add_run, existing_run
-from controlroom.runs.schemas import BulkResult, LogOut, RepeatIn, RetryIn, RunDetailOut, RunIn
-from controlroom.runs.states import State
+from controlroom.runs.schemas import (
+    BulkIn,
+    BulkResult,
+    BulkSummary,
+    LogOut,
+    RepeatIn,
+    RetryIn,
+    RunDetailOut,
+    RunIn,
+)
+from controlroom.runs.states import ENDED, State
 
 Change = Callable[[Caller, str], Awaitable[Run]]
+
+_RIGHT_TO = {BulkAction.CANCEL: Permission.RUN_CONTROL, BulkAction.REPEAT: Permission.RUN_REQUEST}
 
 
 class RunService:
@@ -96,6 +108,44 @@ class RunService:
             run = await self._controlled(transaction, caller, run_id)
             await control.resume_run(transaction, run, caller, now=self._clock.now())
             return run
+
+    async def summarise(self, caller: Caller, action: BulkAction, wanted: BulkIn) -> BulkSummary:
+        """Say what a bulk action would do, without doing it."""
+        caller.require(_RIGHT_TO[action])
+        return summary(action, await self.selected(caller, wanted))
+
+    async def do_to_many(self, caller: Caller, action: BulkAction, wanted: BulkIn) -> list[BulkResult]:
+        """Cancel many runs, or run many again; each stands for itself, and those that have ended stay."""
+        caller.require(_RIGHT_TO[action])
+        ids = wanted.ids
+        if wanted.filter is not None:
+            chosen = (await self.selected(caller, wanted)).runs
+            ids = [run.id for run in chosen if action is BulkAction.REPEAT or run.state not in ENDED]
+        if action is BulkAction.CANCEL:
+            return await self.each(caller, ids, lambda who, run_id: self.cancel(who, run_id, wanted.reason))
+        again = RepeatIn(reason=wanted.reason)
+        return await self.each(caller, ids, lambda who, run_id: self.repeat(who, run_id, again))
+
+    async def selected(self, caller: Caller, wanted: BulkIn) -> Selection:
+        """Return the runs that a bulk action is for, among those that the caller may read."""
+        caller.require(Permission.RUN_READ)
+        if wanted.filter is not None:
+            found: Sequence[Run] = []
+            page: Page[Run] = Page([])
+            while len(found) < MOST_BY_FILTER and (not found or page.next_cursor):
+                cursor = page.next_cursor or ""
+                page = await self.list(caller, PageRequest(wanted.filter, cursor=cursor, limit=LARGEST_LIMIT))
+                if not page.items:
+                    break
+                found = [*found, *page.items]
+            return Selection(found, more=page.next_cursor is not None)
+        async with self._database.read() as session:
+            query = select(Run).where(Run.id.in_(wanted.ids), *queries.runs_for(caller))
+            known = {run.id: run for run in await session.scalars(query)}
+        ids = dict.fromkeys(wanted.ids)
+        return Selection(
+            [known[each] for each in ids if each in known], [each for each in ids if each not in known]
+        )
 
     async def each(self, caller: Caller, run_ids: Sequence[str], change: Change) -> list[BulkResult]:
         """Do one thing to many runs, each in a transaction of its own, and say what became of each."""

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Query
 
-from controlroom.foundation.errors import Invalid
+from controlroom.foundation.errors import Invalid, Unavailable
 from controlroom.foundation.paging import Page, PageRequest
 
 T = TypeVar("T")
@@ -29,17 +29,21 @@ ListQuery = Annotated[PageRequest, Depends(list_request)]
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """What a list's page shows: rows, or why there are none. ``problem`` says what is wrong with the filter."""
+    """What a list's page shows: rows, or why there are none.
+
+    ``problem`` says what is wrong with the filter, or, with ``is_away``, that the list cannot be read at the moment.
+    """
 
     path: str
     request: PageRequest
     page: Page[T] = field(default_factory=lambda: Page([]))
     problem: str = ""
+    is_away: bool = False
 
     @property
     def status(self) -> int:
         """The answer's HTTP status."""
-        return 422 if self.problem else 200
+        return 503 if self.is_away else 422 if self.problem else 200
 
     @property
     def next_url(self) -> str:
@@ -72,8 +76,10 @@ class Listing(Generic[T]):
 async def listing(
     path: str, request: PageRequest, fetch: Callable[[PageRequest], Awaitable[Page[T]]]
 ) -> Listing[T]:
-    """Fetch a list's rows; a filter that cannot stand becomes a problem to show beside what was typed."""
+    """Fetch a list's rows; a filter that cannot stand, or a database that is away, becomes a face of the list."""
     try:
         return Listing(path, request, await fetch(request))
     except Invalid as error:
         return Listing(path, request, problem=error.detail)
+    except Unavailable as error:
+        return Listing(path, request, problem=error.detail, is_away=True)

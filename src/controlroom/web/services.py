@@ -7,6 +7,7 @@ from fastapi import Request
 from controlroom.bots.service import BotService
 from controlroom.devices.joining import JoinService
 from controlroom.devices.service import DeviceService
+from controlroom.filters.service import FilterService
 from controlroom.runs.service import RunService
 
 
@@ -28,3 +29,8 @@ def devices_of(request: Request) -> DeviceService:
 def joining_of(request: Request) -> JoinService:
     """Return the service of join tokens."""
     return cast("JoinService", request.app.state.joining)
+
+
+def filters_of(request: Request) -> FilterService:
+    """Return the service of saved filters."""
+    return cast("FilterService", request.app.state.filters)

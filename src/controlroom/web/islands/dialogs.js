@@ -1,5 +1,7 @@
 // Dialogs that open and close, and buttons that copy.
 
+const OPEN_MENUS = "details.me[open], details.menu-box[open]";
+
 async function copy(button) {
   try {
     await navigator.clipboard.writeText(button.dataset.copy);
@@ -30,7 +32,7 @@ export function copyBySelection(text) {
 export function openDialog(id) {
   const dialog = document.getElementById(id);
   if (!dialog || dialog.open) return;
-  for (const menu of document.querySelectorAll("details.me[open]")) menu.open = false;
+  for (const menu of document.querySelectorAll(OPEN_MENUS)) menu.open = false;
   dialog.showModal();
   const field = dialog.querySelector("input:not([type=hidden])");
   if (field) {
@@ -47,9 +49,16 @@ export function startDialogs() {
     if (copier) copy(copier);
     if (event.target.closest("[data-close]")) event.target.closest("dialog").close();
     if (event.target instanceof HTMLDialogElement && isOutside(event)) event.target.close();
-    for (const menu of document.querySelectorAll("details.me[open]")) {
+    for (const menu of document.querySelectorAll(OPEN_MENUS)) {
       if (!menu.contains(event.target)) menu.open = false;
     }
+  });
+  document.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && event.target.closest?.(OPEN_MENUS);
+    if (!menu) return;
+    event.preventDefault();
+    menu.open = false;
+    menu.querySelector("summary").focus();
   });
   document.addEventListener("htmx:afterRequest", (event) => {
     const form = event.target.closest?.("[data-closes]");

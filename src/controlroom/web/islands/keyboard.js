@@ -1,6 +1,7 @@
-// Keys: Ctrl-K jumps, / filters, ? lists the keys, arrows and Enter move through rows, g and a letter goes to a page.
+// Keys: Ctrl-K jumps, / filters, ? lists the keys, arrows and Enter move through rows, x selects one, g and a letter goes to a page.
 
 import { openDialog } from "./dialogs.js";
+import { clear, toggleRow } from "./table.js";
 
 const GO_MS = 1200;
 let goUntil = 0;
@@ -21,6 +22,7 @@ export function startKeyboard() {
 }
 
 function isTyping(target) {
+  if (target.matches?.('[data-rows] input[type="checkbox"]')) return false;
   return target.closest?.("input, textarea, select, dialog, [data-log-scroll]") !== null;
 }
 
@@ -34,6 +36,8 @@ function onPage(event) {
   if (event.key === "g") goUntil = event.timeStamp + GO_MS;
   else if (event.key === "?") openDialog("keys");
   else if (event.key === "/") focusFilter(event);
+  else if (event.key === "x") toggleRow(document.activeElement?.closest("[data-rows] tr"));
+  else if (event.key === "Escape" && !event.defaultPrevented) clear();
   else if (event.key === "ArrowDown" || event.key === "ArrowUp") moveInTable(event);
 }
 

@@ -8,6 +8,7 @@ import { startKeyboard } from "./keyboard.js";
 import { startForms } from "./forms.js";
 import { startLog } from "./log.js";
 import { startPasskeys } from "./passkeys.js";
+import { startTable } from "./table.js";
 
 startNotices();
 startTheme();
@@ -15,6 +16,7 @@ startDialogs();
 startMoments();
 startKeyboard();
 startForms();
+startTable();
 startLive();
 startLog();
 startPasskeys();

@@ -1,0 +1,1 @@
+"""Keeping a list's filter under a name, and dropping it."""
