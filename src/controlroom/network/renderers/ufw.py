@@ -162,18 +162,20 @@ def _before_file(projection: Projection, family: Family) -> Iterator[str]:
     prefix = _prefix(family)
     yield from _head(projection, family, "block before ufw's own rules")
     yield "*filter"
-    for direction in projection.filtered:
+    for direction in _passing(projection):
         yield f":{prefix}-before-{_CHAINS[direction][0]} - [0:0]"
     yield BLOCK_BEGIN
     yield "# The user's rules decide, and what none of them lets pass is dropped."
     for chain in _USER_CHAINS:
         yield f":{prefix}-user-{chain} - [0:0]"
-    for direction in projection.filtered:
+    for direction in _passing(projection):
         chain, loopback, _ = _CHAINS[direction]
         add = f"-A {prefix}-before-{chain}"
         if loopback:
             yield f"{add} {loopback} {_comment('local')} -j ACCEPT"
         yield f"{add} -m conntrack --ctstate RELATED,ESTABLISHED {_comment('replies')} -j ACCEPT"
+        if direction not in projection.permits:
+            continue
         if family is Family.IPV6 and needs_neighbour_discovery(projection):
             yield f"# {NEIGHBOUR_DISCOVERY_NAME}: {NEIGHBOUR_DISCOVERY_PURPOSE}"
             for kind in single_ports(NEIGHBOUR_DISCOVERY):
@@ -183,6 +185,13 @@ def _before_file(projection: Projection, family: Family) -> Iterator[str]:
         yield f"{add} {_comment('default deny')} -j DROP"
     yield BLOCK_END
     yield "COMMIT"
+
+
+def _passing(projection: Projection) -> tuple[Direction, ...]:
+    """Return the directions in which packets pass: replies go the other way, filtered or not."""
+    if projection.scope is Scope.BORDER:
+        return (Direction.FORWARD,)
+    return (Direction.INBOUND, Direction.OUTBOUND)
 
 
 def _comment(text: str) -> str:

@@ -47,7 +47,7 @@ def _lines(projection: Projection) -> Iterator[str]:
     yield "# Default deny. Run by the script beside it, which checks, applies with a timed roll-back, and rolls back."
     yield f"Remove-NetFirewallRule -PolicyStore localhost -Group '{TAG}' -ErrorAction SilentlyContinue"
     yield (
-        "Set-NetFirewallProfile -PolicyStore localhost -Name Domain,Private,Public -Enabled True "
+        "Set-NetFirewallProfile -PolicyStore localhost -Name @('Domain', 'Private', 'Public') -Enabled True "
         f"-DefaultInboundAction Block -DefaultOutboundAction {outbound} -AllowInboundRules True "
         "-AllowLocalFirewallRules False"
     )

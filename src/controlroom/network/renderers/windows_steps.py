@@ -47,10 +47,10 @@ function Invoke-Rollback {
     }
     else {
         Remove-NetFirewallRule -PolicyStore localhost -Group 'TAG' -ErrorAction SilentlyContinue
-        foreach ($profile in Import-Clixml (Join-Path $state 'profiles.xml')) {
+        foreach ($entry in Import-Clixml (Join-Path $state 'profiles.xml')) {
             $values = @{}
-            foreach ($key in $kept) { $values[$key] = "$($profile.$key)" }
-            Set-NetFirewallProfile -PolicyStore localhost -Name $profile.Name @values
+            foreach ($key in $kept) { $values[$key] = "$($entry.$key)" }
+            Set-NetFirewallProfile -PolicyStore localhost -Name $entry.Name @values
         }
         Remove-Item (Join-Path $state 'now.ps1') -ErrorAction SilentlyContinue
     }
@@ -132,13 +132,13 @@ function Invoke-Export {
             RemoteMachine = "$($security[$id].RemoteMachine)"
         }
     }
-    $profiles = foreach ($profile in Get-NetFirewallProfile @store) {
+    $profiles = foreach ($entry in Get-NetFirewallProfile @store) {
         [ordered]@{
-            Name = $profile.Name
-            Enabled = "$($profile.Enabled)"
-            DefaultInboundAction = "$($profile.DefaultInboundAction)"
-            DefaultOutboundAction = "$($profile.DefaultOutboundAction)"
-            AllowInboundRules = "$($profile.AllowInboundRules)"
+            Name = $entry.Name
+            Enabled = "$($entry.Enabled)"
+            DefaultInboundAction = "$($entry.DefaultInboundAction)"
+            DefaultOutboundAction = "$($entry.DefaultOutboundAction)"
+            AllowInboundRules = "$($entry.AllowInboundRules)"
         }
     }
     [ordered]@{ Profiles = @($profiles); Rules = @($table) } | ConvertTo-Json -Depth 4

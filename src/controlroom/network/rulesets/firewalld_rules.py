@@ -30,6 +30,8 @@ _SILENT = frozenset(
     {"short", "description", "ingress-zone", "egress-zone", "interface", "source", "icmp-block-inversion"}
 )
 _REWRITES = frozenset({"masquerade", "forward-port"})
+# Where rules stand: by their priority below zero, then what denies, then what allows, then by priority above zero.
+_BEFORE_ALL, _DENYING, _ALLOWING = -40_000, 1, 2
 _LOGS = frozenset({"log", "nflog", "audit"})
 
 
@@ -64,7 +66,6 @@ def read_holder(name: str, element: Element, words: Words) -> Holder:
     place = f"{element.tag} {name}"
     inverted = element.find("icmp-block-inversion") is not None
     parts: dict[int, list[Rule]] = {}
-    # Positions 1 and 2 stand between the priorities below and above zero: what denies, and what allows.
     for number, one in enumerate(element, start=1):
         for order, rule in _part(f"{place} {one.tag} {number}", one, words, inverted=inverted):
             parts.setdefault(order, []).append(rule)
@@ -120,29 +121,29 @@ def _sources(element: Element, words: Words) -> tuple[Addresses, bool]:
 
 
 def _part(name: str, one: Element, words: Words, *, inverted: bool) -> Iterator[tuple[int, Rule]]:
-    if one.tag in _SILENT or one.tag == "forward":
+    # Masquerading is for what crosses; there it is in the rules of forwarding.
+    if one.tag in _SILENT or one.tag in {"forward", "masquerade"}:
         return
     if one.tag == "rule":
         yield from _rich(name, one, words)
         return
     if one.tag in _REWRITES:
-        yield from (
-            (-40_000, rule) for rule in _opaque(name, f"{one.tag} rewrites packets, which is not followed")
-        )
+        reason = f"{one.tag} rewrites packets, which is not followed"
+        yield from ((_BEFORE_ALL, rule) for rule in _opaque(name, reason))
+        return
+    effect, order = (Effect.DENY, _DENYING) if one.tag == "icmp-block" else (Effect.ALLOW, _ALLOWING)
+    title = f"{name} ({one.get('name') or one.get('port') or one.get('value') or ''})"
+    if one.tag == "icmp-block" and inverted:
+        reason = "icmp-block-inversion is not followed"
+        yield from ((order, rule) for rule in _opaque(title, reason))
         return
     try:
         boxes = _element_boxes(one, words, tuple(Family))
     except NotUnderstood as doubt:
-        yield from ((_order(0, Effect.ALLOW), rule) for rule in _opaque(name, f"{doubt} is not understood"))
+        reason = f"{doubt} is not understood"
+        yield order, Rule(title, Match(), effect, certain=False, reason=reason)
         return
-    if one.tag == "icmp-block":
-        if inverted:
-            yield from ((1, rule) for rule in _opaque(name, "icmp-block-inversion is not followed"))
-        else:
-            yield from ((1, Rule(name, box, Effect.DENY)) for box in boxes)
-        return
-    title = f"{name} ({one.get('name') or one.get('port') or one.get('value') or ''})"
-    yield from ((2, Rule(title, box, Effect.ALLOW)) for box in boxes)
+    yield from ((order, Rule(title, box, effect)) for box in boxes)
 
 
 def _opaque(name: str, reason: str) -> Iterator[Rule]:
@@ -154,8 +155,8 @@ def _order(priority: int, effect: Effect) -> int:
     if priority < 0:
         return priority
     if priority > 0:
-        return priority + 2
-    return 1 if effect is Effect.DENY else 2
+        return priority + _ALLOWING
+    return _DENYING if effect is Effect.DENY else _ALLOWING
 
 
 def _element_boxes(one: Element, words: Words, families: tuple[Family, ...]) -> tuple[Match, ...]:

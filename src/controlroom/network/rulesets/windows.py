@@ -80,7 +80,7 @@ def _objects(name: str, read: Object, key: str) -> list[Object]:
     found = read.get(key)
     # ConvertTo-Json prints a list of one as the one itself.
     listed = found if isinstance(found, list) else [found]
-    kept = [one for one in listed if isinstance(one, dict)]
+    kept: list[Object] = [one for one in listed if isinstance(one, dict)]
     if len(kept) != len(listed):
         raise BadRuleset(f"{name}: {key} is no list of objects")
     return kept

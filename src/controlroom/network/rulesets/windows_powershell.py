@@ -14,7 +14,7 @@ from controlroom.network.rulesets.windows_table import PROFILES, WindowsProfile,
 _COMMENT = re.compile(r"#[ -~]*")
 _REMOVE = "Remove-NetFirewallRule -PolicyStore localhost -Group 'controlroom' -ErrorAction SilentlyContinue"
 _PROFILES = re.compile(
-    r"Set-NetFirewallProfile -PolicyStore localhost -Name Domain,Private,Public -Enabled True "
+    r"Set-NetFirewallProfile -PolicyStore localhost -Name @\('Domain', 'Private', 'Public'\) -Enabled True "
     r"-DefaultInboundAction Block -DefaultOutboundAction (?P<outbound>Block|NotConfigured) "
     r"-AllowInboundRules True -AllowLocalFirewallRules False"
 )
