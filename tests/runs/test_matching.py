@@ -5,7 +5,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlroom.runs.matching import Board, OpenDevice, WaitingRun, explain_wait, match
+from controlroom.runs.matching import Board, OpenDevice, PoolRule, WaitingRun, explain_wait, match, take_turns
 
 
 def device(
@@ -135,3 +135,37 @@ def test_no_pairing_breaks_a_limit_and_none_is_left_out_that_would_fit(
                 if each.labels <= d.labels and (each.pool_id is None or each.pool_id in d.pools)
             ]
             assert all(d.free <= 0 for d in fitting)
+
+
+def test_bots_take_turns_in_a_pool_that_says_so_and_others_keep_their_places() -> None:
+    runs = [run(f"a{number}", bot="a", pool="p") for number in range(3)]
+    runs += [run("free", bot="a"), run("b0", bot="b", pool="p"), run("c0", bot="c", pool="p")]
+    board = Board([], pools={"p": PoolRule(takes_turns=True)})
+    assert [each.id for each in take_turns(runs, board)] == ["a0", "b0", "c0", "free", "a1", "a2"]
+    board.active_in_pool["p", "a"] = 2
+    assert [each.id for each in take_turns(runs, board)] == ["b0", "c0", "a0", "free", "a1", "a2"]
+    assert take_turns(runs, Board([], pools={"p": PoolRule()})) == runs
+
+
+def test_a_pool_with_an_order_fills_its_first_device_first() -> None:
+    devices = [device("z", pools="p", slots=2), device("a", pools="p", slots=2), device("m", slots=9)]
+    rule = PoolRule(ranks={"z": 0, "a": 1})
+    found = match([run(str(number), pool="p") for number in range(4)], Board(devices, pools={"p": rule}))
+    assert [pairing.device_id for pairing in found] == ["z", "z", "a", "a"]
+
+
+@given(
+    bots=st.lists(st.sampled_from("abc"), max_size=30),
+    active=st.dictionaries(st.sampled_from("abc"), st.integers(0, 5)),
+)
+def test_turns_lose_and_double_no_run_and_keep_each_bots_own_order(
+    bots: list[str], active: dict[str, int]
+) -> None:
+    runs = [run(str(number), bot=bot, pool="p") for number, bot in enumerate(bots)]
+    counts = Counter({("p", bot): count for bot, count in active.items()})
+    turned = take_turns(runs, Board([], pools={"p": PoolRule(takes_turns=True)}, active_in_pool=counts))
+    assert sorted(each.id for each in turned) == sorted(each.id for each in runs)
+    for bot in set(bots):
+        assert [each for each in turned if each.bot_id == bot] == [
+            each for each in runs if each.bot_id == bot
+        ]

@@ -13,6 +13,7 @@ from controlroom.devices.schemas import (
     NewJoinTokenOut,
     PoolIn,
     PoolOut,
+    PresenceOut,
 )
 from controlroom.devices.service import DeviceService
 from controlroom.foundation.http import PROBLEMS, PageOut, PageQuery, require_match, set_etag
@@ -60,6 +61,12 @@ async def get_device(devices: Devices, caller: Reader, device: Reference, respon
     found = await devices.get(caller, device)
     set_etag(response, found.revision)
     return DeviceOut.model_validate(found)
+
+
+@router.get("/devices/{device}/presence")
+async def device_presence(devices: Devices, caller: Reader, device: Reference) -> list[PresenceOut]:
+    """Say when a device came and went, newest first, the last fifty times."""
+    return [PresenceOut.model_validate(change) for change in await devices.presence(caller, device)]
 
 
 @router.patch("/devices/{device}", responses=_EDIT_PROBLEMS)

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 
 from controlroom.devices.errors import DeviceKeyRefused
 from controlroom.devices.joining import secret_hash
-from controlroom.devices.models import Device, DeviceMode
+from controlroom.devices.models import Device, DeviceMode, PresenceChange
 from controlroom.foundation import outbox
 from controlroom.foundation.clock import Clock
-from controlroom.foundation.database import Database
+from controlroom.foundation.database import Database, Transaction
 from controlroom.protocol.messages import DeviceFacts
 
 _BATCH = 500
 _MISSED_HEARTBEATS = 3
+_REMEMBERED = timedelta(days=90)
 _DISPATCH_TOPIC = "dispatch"
 
 
@@ -62,6 +63,8 @@ class Presence:
             device.node_id, device.connection_id = self.node_id, connection_id
             device.connected_at = device.seen_at = now
             device.facts = msgspec.to_builtins(facts)
+            _note(transaction, device_id, now, is_connected=True)
+            await _forget_old(transaction, device_id, now)
             outbox.emit(
                 transaction, time=now, kind="device.connected", subject=device_id, data={"name": device.name}
             )
@@ -77,6 +80,7 @@ class Presence:
                 return
             device.connected_at = device.node_id = device.connection_id = None
             device.seen_at = now
+            _note(transaction, device_id, now, is_connected=False, reason="The connection ended.")
             outbox.emit(
                 transaction,
                 time=now,
@@ -111,13 +115,13 @@ class Presence:
         """Mark as gone the devices whose node died without saying so."""
         now = self.clock.now()
         limit = now - timedelta(seconds=heartbeat_seconds * _MISSED_HEARTBEATS)
-        await self._forget(now, Device.seen_at < limit)
+        await self._forget(now, Device.seen_at < limit, "It fell silent.")
 
     async def forget_all(self) -> None:
         """Mark every device as gone: what a node does at its start where it is the only one."""
-        await self._forget(self.clock.now(), Device.id.is_not(None))
+        await self._forget(self.clock.now(), Device.id.is_not(None), "The Control Room started anew.")
 
-    async def _forget(self, now: datetime, condition: ColumnElement[bool]) -> None:
+    async def _forget(self, now: datetime, condition: ColumnElement[bool], reason: str) -> None:
         async with self.database.read() as session:
             query = select(Device.id).where(Device.connected_at.is_not(None), condition)
             if await session.scalar(query.limit(1)) is None:
@@ -127,6 +131,7 @@ class Presence:
                 select(Device).where(Device.connected_at.is_not(None), condition)
             ):
                 device.connected_at = device.node_id = device.connection_id = None
+                _note(transaction, device.id, now, is_connected=False, reason=reason)
                 outbox.emit(
                     transaction,
                     time=now,
@@ -134,3 +139,16 @@ class Presence:
                     subject=device.id,
                     data={"name": device.name},
                 )
+
+
+def _note(
+    transaction: Transaction, device_id: str, now: datetime, *, is_connected: bool, reason: str = ""
+) -> None:
+    change = PresenceChange(device_id=device_id, time=now, is_connected=is_connected, reason=reason)
+    transaction.session.add(change)
+
+
+async def _forget_old(transaction: Transaction, device_id: str, now: datetime) -> None:
+    """Keep a device's history from growing for ever."""
+    old = (PresenceChange.device_id == device_id, PresenceChange.time < now - _REMEMBERED)
+    await transaction.session.execute(delete(PresenceChange).where(*old))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
-from controlroom.devices.models import DeviceMode
+from controlroom.devices.models import DeviceMode, PoolOrder, PoolShare
 from controlroom.foundation.http import Schema
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")]
@@ -45,7 +45,11 @@ class PoolIn(Schema):
 
     name: Name
     description: Annotated[str, StringConstraints(max_length=2000)] = ""
-    device_ids: Annotated[list[str], Field(max_length=10_000)] = Field(default_factory=list)
+    device_ids: Annotated[list[str], Field(max_length=10_000)] = Field(
+        default_factory=list, description="Its devices, in their order."
+    )
+    share: PoolShare = Field(PoolShare.PRIORITY, description="How the runs that wait for it share it.")
+    device_order: PoolOrder = Field(PoolOrder.SPREAD, description="In which order its devices are filled.")
 
 
 class PoolOut(Schema):
@@ -55,7 +59,17 @@ class PoolOut(Schema):
     name: str
     description: str
     device_ids: list[str]
+    share: PoolShare
+    device_order: PoolOrder
     revision: int
+
+
+class PresenceOut(Schema):
+    """A device came, or went."""
+
+    time: datetime
+    is_connected: bool
+    reason: str
 
 
 class JoinTokenIn(Schema):

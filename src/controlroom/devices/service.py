@@ -1,6 +1,6 @@
 """What one can do with devices and pools: see, edit, drain, disable and revoke them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.audit import service as audit
 from controlroom.devices.errors import DeviceNotFound, NameTaken, PoolNotFound
-from controlroom.devices.models import Device, DeviceMode, DevicePool, PoolMember
+from controlroom.devices.models import Device, DeviceMode, DevicePool, PoolMember, PresenceChange
 from controlroom.devices.rights import devices_for, place_of_device, pools_for
 from controlroom.devices.schemas import DeviceEditIn, PoolIn, PoolOut
 from controlroom.foundation import outbox
@@ -24,6 +24,7 @@ from controlroom.identity.permissions import Permission
 from controlroom.identity.places import PoolsAt
 
 _DISPATCH_TOPIC = "dispatch"
+_PRESENCE_SHOWN = 50
 
 
 def mode_topic(device_id: str) -> str:
@@ -110,6 +111,23 @@ class DeviceService:
             transaction.wake(mode_topic(device.id))
             return device
 
+    async def presence(self, caller: Caller, device_id: str) -> Sequence[PresenceChange]:
+        """Return when a device came and went, newest first, the last fifty times."""
+        async with self._database.read() as session:
+            device = await _device(session, caller, Permission.DEVICE_READ, device_id)
+            query = select(PresenceChange).where(PresenceChange.device_id == device.id)
+            return (
+                await session.scalars(query.order_by(PresenceChange.id.desc()).limit(_PRESENCE_SHOWN))
+            ).all()
+
+    async def names(self, caller: Caller, device_ids: Sequence[str]) -> dict[str, Device]:
+        """Return those of some devices that the caller may see, by their ids."""
+        caller.require(Permission.DEVICE_READ)
+        async with self._database.read() as session:
+            seen = devices_for(caller, Permission.DEVICE_READ)
+            found = await session.scalars(select(Device).where(Device.id.in_(device_ids), *seen))
+            return {device.id: device for device in found}
+
     async def set_mode(self, caller: Caller, device_id: str, mode: DeviceMode, revision: int) -> Device:
         """Activate, drain, disable or revoke a device."""
         return await self.edit(caller, device_id, DeviceEditIn(mode=mode), revision)
@@ -135,12 +153,14 @@ class DeviceService:
         async with self._database.read() as session:
             query = select(DevicePool).where(*pools_for(caller, Permission.DEVICE_READ))
             pools = (await session.scalars(query.order_by(DevicePool.name))).all()
-            return [await _pool_out(session, pool) for pool in pools]
+            members = await _members(session, [pool.id for pool in pools])
+            return [_pool_out(pool, members) for pool in pools]
 
     async def pool(self, caller: Caller, pool_id: str) -> PoolOut:
         """Return one pool with its members."""
         async with self._database.read() as session:
-            return await _pool_out(session, await _pool(session, caller, Permission.DEVICE_READ, pool_id))
+            found = await _pool(session, caller, Permission.DEVICE_READ, pool_id)
+            return _pool_out(found, await _members(session, [found.id]))
 
     async def create_pool(self, caller: Caller, wanted: PoolIn) -> PoolOut:
         """Make a pool."""
@@ -153,6 +173,8 @@ class DeviceService:
                 id=new_id("pol"),
                 name=wanted.name,
                 description=wanted.description,
+                share=wanted.share,
+                device_order=wanted.device_order,
                 created_at=now,
                 updated_at=now,
                 revision=1,
@@ -163,7 +185,7 @@ class DeviceService:
             _tell(
                 transaction, caller, "pool.created", pool.id, pool.name, now, wanted.model_dump(), kind="pool"
             )
-            return await _pool_out(session, pool)
+            return _pool_out(pool, await _members(session, [pool.id]))
 
     async def edit_pool(self, caller: Caller, pool_id: str, wanted: PoolIn, revision: int) -> PoolOut:
         """Replace a pool's name, description and members; raise `PreconditionFailed` where it was changed meanwhile."""
@@ -176,14 +198,19 @@ class DeviceService:
                     "Someone changed this pool since you read it; read it again and repeat your change."
                 )
             await _check_name_is_free(session, DevicePool, wanted.name, pool.id)
+            before = _pool_out(pool, await _members(session, [pool.id])).model_dump(
+                exclude={"id", "revision"}
+            )
             pool.name, pool.description = wanted.name, wanted.description
+            pool.share, pool.device_order = wanted.share, wanted.device_order
             pool.revision, pool.updated_at = pool.revision + 1, now
             await _set_members(session, caller, pool.id, wanted.device_ids)
             _tell(
-                transaction, caller, "pool.edited", pool.id, pool.name, now, wanted.model_dump(), kind="pool"
-            )
+                transaction, caller, "pool.edited", pool.id, pool.name, now,
+                {"before": before, "after": wanted.model_dump()}, kind="pool",
+            )  # fmt: skip
             transaction.wake(_DISPATCH_TOPIC)
-            return await _pool_out(session, pool)
+            return _pool_out(pool, await _members(session, [pool.id]))
 
     async def delete_pool(self, caller: Caller, pool_id: str) -> None:
         """Remove a pool; runs that wait for it wait on until they are cancelled."""
@@ -224,15 +251,25 @@ async def _pool(
     return pool
 
 
-async def _pool_out(session: AsyncSession, pool: DevicePool) -> PoolOut:
-    members = await session.scalars(
-        select(PoolMember.device_id).where(PoolMember.pool_id == pool.id).order_by(PoolMember.device_id)
-    )
+async def _members(session: AsyncSession, pool_ids: Sequence[str]) -> dict[str, list[str]]:
+    """Return the devices of pools, in their order."""
+    query = select(PoolMember.pool_id, PoolMember.device_id).where(PoolMember.pool_id.in_(pool_ids))
+    found: dict[str, list[str]] = {pool_id: [] for pool_id in pool_ids}
+    for pool_id, device_id in await session.execute(
+        query.order_by(PoolMember.position, PoolMember.device_id)
+    ):
+        found[pool_id].append(device_id)
+    return found
+
+
+def _pool_out(pool: DevicePool, members: Mapping[str, Sequence[str]]) -> PoolOut:
     return PoolOut(
         id=pool.id,
         name=pool.name,
         description=pool.description,
-        device_ids=list(members),
+        device_ids=list(members[pool.id]),
+        share=pool.share,
+        device_order=pool.device_order,
         revision=pool.revision,
     )
 
@@ -252,7 +289,10 @@ async def _set_members(
             fields=(FieldError("/device_ids", f"unknown: {unknown[0]}"),),
         )
     await session.execute(delete(PoolMember).where(PoolMember.pool_id == pool_id))
-    session.add_all(PoolMember(pool_id=pool_id, device_id=device_id) for device_id in known)
+    session.add_all(
+        PoolMember(pool_id=pool_id, device_id=device_id, position=position)
+        for position, device_id in enumerate(dict.fromkeys(device_ids))
+    )
     await session.flush()
 
 

@@ -4,7 +4,7 @@ Any node may do it; on PostgreSQL an advisory lock lets one at a time, on SQLite
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.bots.models import Bot
-from controlroom.devices.models import Device, DeviceMode, PoolMember
+from controlroom.devices.models import Device, DeviceMode, DevicePool, PoolMember, PoolOrder, PoolShare
 from controlroom.foundation.bus import Bus
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database, Transaction
@@ -21,13 +21,15 @@ from controlroom.foundation.ids import new_id
 from controlroom.foundation.pace import Pace
 from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
-from controlroom.runs.matching import Board, OpenDevice, Pairing, WaitingRun, match
+from controlroom.runs.matching import Board, OpenDevice, Pairing, PoolRule, WaitingRun, match
 from controlroom.runs.models import Attempt, Run
 from controlroom.runs.states import ACTIVE, State
 from controlroom.runs.transitions import DISPATCH_TOPIC, device_topic, move_run
 
 _WINDOW = 200
 _MOST_WINDOWS = 25
+_TURNS = 20
+"""Runs of each bot that are looked at ahead of their place where bots take turns; the next round looks again."""
 _LOCK = 7_203_003  # any number that no other advisory lock of ours uses
 _ROUND_SECONDS = 0.04
 PRESENCE_HEARTBEATS = 3
@@ -82,7 +84,9 @@ class Dispatcher:
                 if board.is_full:
                     break
                 waiting = await _waiting_runs(session, now, offset=window * _WINDOW)
-                pairings += match(waiting, board)
+                paired = {pairing.run_id for pairing in pairings}
+                looked_at = await _with_turns(session, now, board, waiting) if window == 0 else waiting
+                pairings += match([run for run in looked_at if run.id not in paired], board)
                 if len(waiting) < _WINDOW:
                     break
             return await self._write_attempts(transaction, pairings, board, now)
@@ -174,7 +178,72 @@ async def read_board(session: AsyncSession, now: datetime, settings: Settings) -
         OpenDevice(id_, name, frozenset(labels), frozenset(pools.get(id_, ())), slots, slots - taken[id_])
         for id_, name, labels, slots in devices
     ]
-    return Board(open_devices, by_bot)
+    rules = await _pool_rules(session)
+    return Board(open_devices, by_bot, rules, await _active_in_pools(session, rules))
+
+
+async def _pool_rules(session: AsyncSession) -> dict[str, PoolRule]:
+    """Return the rules of the pools that have any beyond the plain ones."""
+    special = (DevicePool.share == PoolShare.ROUND_ROBIN) | (DevicePool.device_order == PoolOrder.LISTED)
+    query = (
+        select(
+            DevicePool.id,
+            DevicePool.share,
+            DevicePool.device_order,
+            PoolMember.device_id,
+            PoolMember.position,
+        )
+        .outerjoin(PoolMember, PoolMember.pool_id == DevicePool.id)
+        .where(special)
+    )
+    turns: dict[str, bool] = {}
+    ranks: dict[str, dict[str, int]] = {}
+    for pool_id, share, order, device_id, position in await session.execute(query):
+        turns[pool_id] = PoolShare(share) is PoolShare.ROUND_ROBIN
+        known = ranks.setdefault(pool_id, {})
+        if device_id is not None and PoolOrder(order) is PoolOrder.LISTED:
+            known[device_id] = position
+    return {pool_id: PoolRule(takes_turns, ranks[pool_id]) for pool_id, takes_turns in turns.items()}
+
+
+async def _active_in_pools(session: AsyncSession, rules: Mapping[str, PoolRule]) -> Counter[tuple[str, str]]:
+    pools = [pool_id for pool_id, rule in rules.items() if rule.takes_turns]
+    if not pools:
+        return Counter()
+    query = (
+        select(Run.target_pool_id, Run.bot_id, func.count())
+        .where(Run.state.in_(ACTIVE), Run.target_pool_id.in_(pools))
+        .group_by(Run.target_pool_id, Run.bot_id)
+    )
+    return Counter(
+        {(pool_id or "", bot_id): count for pool_id, bot_id, count in await session.execute(query)}
+    )
+
+
+async def _with_turns(
+    session: AsyncSession, now: datetime, board: Board, first: Sequence[WaitingRun]
+) -> list[WaitingRun]:
+    """Add the first runs of every bot that waits for a pool in which bots take turns: a long queue of one hides none."""
+    pools = [pool_id for pool_id, rule in board.pools.items() if rule.takes_turns]
+    if not pools or len(first) < _WINDOW:
+        return list(first)
+    turn = (
+        func.row_number()
+        .over(
+            partition_by=(Run.target_pool_id, Run.bot_id),
+            order_by=(Run.priority.desc(), Run.queued_at, Run.id),
+        )
+        .label("turn")
+    )
+    ranked = (
+        select(Run.id.label("run_id"), turn)
+        .where(Run.state == State.QUEUED, Run.not_before <= now, Run.target_pool_id.in_(pools))
+        .subquery()
+    )
+    query = _WAITING.join(ranked, ranked.c.run_id == Run.id).where(ranked.c.turn <= _TURNS)
+    rows = await session.execute(query.limit(_WINDOW * _MOST_WINDOWS))
+    known = {run.id for run in first}
+    return [*first, *(run for run in (waiting_run(*row) for row in rows) if run.id not in known)]
 
 
 _WAITING = (

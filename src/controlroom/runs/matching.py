@@ -30,6 +30,15 @@ class OpenDevice:
 
 
 @dataclass(frozen=True, slots=True)
+class PoolRule:
+    """How a pool is shared and filled: its bots take turns or not, its devices have ranks or are equal."""
+
+    takes_turns: bool = False
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    """Where each device stands, by its id; empty where the emptiest is taken."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pairing:
     """A run and the device it goes to."""
 
@@ -43,6 +52,9 @@ class Board:
 
     devices: Sequence[OpenDevice]
     active_by_bot: Counter[str] = field(default_factory=Counter)
+    pools: Mapping[str, PoolRule] = field(default_factory=dict)
+    active_in_pool: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Runs that hold slots, by the pool that they were asked for and their bot; counted where bots take turns."""
 
     @property
     def is_full(self) -> bool:
@@ -54,10 +66,11 @@ def match(runs: Iterable[WaitingRun], board: Board) -> list[Pairing]:
     """Pair runs, in their order, with devices; the board is updated as it fills.
 
     Of the devices that fit, the one with the largest share of free slots is taken, then the one with the fewest
-    labels, so that special machines stay free for those who need them.
+    labels, so that special machines stay free for those who need them. A pool may have its devices in an order of their
+    own instead, and may let its bots take turns.
     """
     pairings: list[Pairing] = []
-    for run in runs:
+    for run in take_turns(list(runs), board):
         if board.is_full:
             break
         if _bot_is_full(run, board.active_by_bot):
@@ -65,11 +78,43 @@ def match(runs: Iterable[WaitingRun], board: Board) -> list[Pairing]:
         fitting = [device for device in board.devices if device.free > 0 and _fits(run, device)]
         if not fitting:
             continue
-        chosen = max(fitting, key=lambda device: (device.free / device.slots, -len(device.labels), device.id))
+        chosen = _choose(fitting, board.pools.get(run.pool_id or "", _PLAIN))
         chosen.free -= 1
         board.active_by_bot[run.bot_id] += 1
+        board.active_in_pool[run.pool_id or "", run.bot_id] += 1
         pairings.append(Pairing(run.id, chosen.id))
     return pairings
+
+
+def take_turns(runs: Sequence[WaitingRun], board: Board) -> list[WaitingRun]:
+    """Return runs with those of each pool whose bots take turns put in turn; all others keep their places.
+
+    A run's turn is how many runs of its bot hold slots in the pool or stand before it: the bot with the fewest comes
+    first, and among equals the old order counts.
+    """
+    ordered = list(runs)
+    for pool_id, rule in board.pools.items():
+        places = (
+            [index for index, run in enumerate(runs) if run.pool_id == pool_id] if rule.takes_turns else []
+        )
+        seen: Counter[str] = Counter()
+        turns: list[tuple[int, int]] = []
+        for index in places:
+            bot_id = runs[index].bot_id
+            turns.append((board.active_in_pool[pool_id, bot_id] + seen[bot_id], index))
+            seen[bot_id] += 1
+        for place, (_, index) in zip(places, sorted(turns), strict=True):
+            ordered[place] = runs[index]
+    return ordered
+
+
+_PLAIN = PoolRule()
+
+
+def _choose(fitting: Sequence[OpenDevice], rule: PoolRule) -> OpenDevice:
+    if rule.ranks:
+        return min(fitting, key=lambda device: (rule.ranks.get(device.id, len(rule.ranks)), device.id))
+    return max(fitting, key=lambda device: (device.free / device.slots, -len(device.labels), device.id))
 
 
 def explain_wait(run: WaitingRun, board: Board, names: Mapping[str, str]) -> str:
