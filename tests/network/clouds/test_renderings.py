@@ -234,12 +234,13 @@ def test_aws_spreads_rules_over_groups_and_refuses_more_than_an_interface_carrie
 def test_azure_refuses_more_prefixes_or_rules_than_a_group_takes() -> None:
     many = "".join(flow(f"f{number}", "c", "h", str(number + 1)) for number in range(999))
     site = host("h", "10.0.0.1") + host("c", "10.0.0.2")
+    crowded = projection_of(crowd(4001))
     for target in AZURE:
         renderer(target).render(projection_of(site + many.rpartition("[flow")[0]))
         with pytest.raises(CannotExpress, match=r"1,001 rules .* the 1,000 that"):
             renderer(target).render(projection_of(site + many))
         with pytest.raises(CannotExpress, match=r"4,00\d addresses and ranges as sources .* the 4,000 that"):
-            renderer(target).render(projection_of(crowd(4001)))
+            renderer(target).render(crowded)
 
 
 def test_azure_priorities_stay_in_their_range_and_deny_comes_last(five_nodes: Path) -> None:

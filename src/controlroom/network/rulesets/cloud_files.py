@@ -43,11 +43,14 @@ def read_documents(file: RulesetText) -> list[object]:
     try:
         _refuse_bombs(file)
         # The loader is a safe one: plain values, no objects.
-        return [one for one in yaml.load_all(file.text, Loader=_StrictLoader) if one is not None]
+        found = [one for one in yaml.load_all(file.text, Loader=_StrictLoader) if one is not None]
     except yaml.YAMLError as error:
         raise BadRuleset(f"{file.name}: not YAML, or cut off: {_first_line(error)}") from None
     except (RecursionError, ValueError, OverflowError) as error:
         raise BadRuleset(f"{file.name}: cannot be read: {_first_line(error)}") from None
+    if not found:
+        raise BadRuleset(f"{file.name}: nothing is in it")
+    return found
 
 
 def read_json(file: RulesetText) -> object:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from controlroom.network.addresses import EVERY_ADDRESS, Addresses, Family, parse_range
 from controlroom.network.analysis import Effect, Match, Program, Rule, Verdict
@@ -72,13 +73,17 @@ def side_of(texts: Iterable[object], what: str) -> Side:
     unknown: list[str] = []
     for text in texts:
         try:
-            family, low, high = parse_range(str(text))
+            family, low, high = _range(str(text))
         except ValueError:
             unknown.append(f"{what} {str(text)[:80]!r} is no address that is known")
         else:
             known[family].append((low, high))
     addresses = Addresses(IntervalSet.of(known[Family.IPV4]), IntervalSet.of(known[Family.IPV6]))
     return Side(addresses, tuple(unknown))
+
+
+# A ruleset names the same few prefixes over and over.
+_range = lru_cache(maxsize=65_536)(parse_range)
 
 
 def port_set(texts: Iterable[object]) -> IntervalSet | None:
