@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controlroom.network.errors import BadRuleset, NetworkError
 from controlroom.network.proof import prove
-from controlroom.network.rulesets import RulesetText, cloud_files, parsers
+from controlroom.network.rulesets import RulesetText, cloud_files, cloud_rules, parsers
 
 from .sites import TARGETS, host, projection_of, projector_of, read, rules_text
 
