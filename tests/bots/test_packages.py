@@ -19,7 +19,11 @@ def packed(source: Path, limits: PackageLimits | None = None) -> bytes:
 
 
 def test_the_same_content_makes_the_same_bytes(tmp_path: Path) -> None:
-    texts = {"main.py": "print(1)\n", "lib/a.py": "A = 1\n", "data.bin": bytes(range(256)) * 300}
+    texts: dict[str, str | bytes] = {
+        "main.py": "print(1)\n",
+        "lib/a.py": "A = 1\n",
+        "data.bin": bytes(range(256)) * 300,
+    }
     folder_of(tmp_path / "one", texts)
     folder_of(tmp_path / "two", dict(reversed(texts.items())))
     os.utime(tmp_path / "two" / "main.py", (1, 1))

@@ -8,6 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cli.conftest import Command
 from serving import RunningServer
 
 PASSWORD = "a ladder of seven rungs"
@@ -33,7 +34,9 @@ def ada(control_room: RunningServer) -> str:
     return "ada"
 
 
-def test_login_keeps_a_key_and_logout_revokes_it(command, control_room, ada: str, tmp_path: Path) -> None:
+def test_login_keeps_a_key_and_logout_revokes_it(
+    command: Command, control_room: RunningServer, ada: str, tmp_path: Path
+) -> None:
     said = command(
         "login", control_room.url, "--name", ada, "--password-stdin", "--json", given=f"{PASSWORD}\n"
     )
@@ -53,7 +56,9 @@ def test_login_keeps_a_key_and_logout_revokes_it(command, control_room, ada: str
     assert answer.status_code == 401
 
 
-def test_login_leaves_no_session_behind(command, control_room, ada: str, tmp_path: Path) -> None:
+def test_login_leaves_no_session_behind(
+    command: Command, control_room: RunningServer, ada: str, tmp_path: Path
+) -> None:
     command("login", control_room.url, "--name", ada, "--password-stdin", given=f"{PASSWORD}\n")
 
     key = json.loads((tmp_path / "profile.json").read_text(encoding="utf-8"))["api_key"]
@@ -64,7 +69,7 @@ def test_login_leaves_no_session_behind(command, control_room, ada: str, tmp_pat
 
 
 def test_wrong_password_is_not_allowed_and_keeps_nothing(
-    command, control_room, ada: str, tmp_path: Path
+    command: Command, control_room: RunningServer, ada: str, tmp_path: Path
 ) -> None:
     said = command(
         "login", control_room.url, "--name", ada, "--password-stdin", given="wrong password here\n"
@@ -75,21 +80,25 @@ def test_wrong_password_is_not_allowed_and_keeps_nothing(
     assert not (tmp_path / "profile.json").exists()
 
 
-def test_key_that_does_not_count_is_not_kept(command, control_room, tmp_path: Path) -> None:
+def test_key_that_does_not_count_is_not_kept(
+    command: Command, control_room: RunningServer, tmp_path: Path
+) -> None:
     said = command("login", control_room.url, "--key-stdin", given="crk_nonsense\n")
 
     assert said.code == 4
     assert not (tmp_path / "profile.json").exists()
 
 
-def test_login_without_an_address_asks_for_one(command) -> None:
+def test_login_without_an_address_asks_for_one(command: Command) -> None:
     said = command("login")
 
     assert said.code == 2
     assert "controlroom login http://" in said.err
 
 
-def test_logout_of_a_revoked_key_still_forgets_it(command, control_room, tmp_path: Path) -> None:
+def test_logout_of_a_revoked_key_still_forgets_it(
+    command: Command, control_room: RunningServer, tmp_path: Path
+) -> None:
     (tmp_path / "profile.json").write_text(
         json.dumps({"url": control_room.url, "api_key": "crk_gone"}), encoding="utf-8"
     )
@@ -102,14 +111,16 @@ def test_logout_of_a_revoked_key_still_forgets_it(command, control_room, tmp_pat
     assert command("logout").out.startswith("Nobody is signed in")
 
 
-def test_nobody_signed_in_has_an_exit_code_of_its_own(command) -> None:
+def test_nobody_signed_in_has_an_exit_code_of_its_own(command: Command) -> None:
     said = command("bot", "list")
 
     assert said.code == 4
     assert "controlroom login" in said.err
 
 
-def test_unreachable_control_room_has_an_exit_code_of_its_own(command, monkeypatch) -> None:
+def test_unreachable_control_room_has_an_exit_code_of_its_own(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CONTROLROOM_API_KEY", "crk_key")
 
     said = command("bot", "list", "--url", "http://127.0.0.1:1")

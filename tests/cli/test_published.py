@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from cli.conftest import Command
 from controlroom.creator.scaffold import begin_bot
+from serving import RunningServer
 
 
 @pytest.fixture
 def greeter(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A new bot, named after the test."""
-    folder = tmp_path / request.node.name.replace("_", "-")[:60]
+    folder = tmp_path / str(request.node.name).replace("_", "-")[:60]
     begin_bot(folder)
     return folder
 
@@ -21,7 +23,7 @@ def change(bot: Path, text: str) -> None:
     script.write_text(script.read_text(encoding="utf-8").replace("Hello", text), encoding="utf-8")
 
 
-def test_life_of_a_bots_versions(command, signed_in, greeter: Path) -> None:
+def test_life_of_a_bots_versions(command: Command, signed_in: RunningServer, greeter: Path) -> None:
     name = greeter.name
     assert command("bot", "publish", str(greeter)).out == f"{name}: version 1 is published.\n"
     assert command("bot", "publish", str(greeter)).out == f"{name} had this content before, as version 1.\n"
@@ -48,7 +50,7 @@ def test_life_of_a_bots_versions(command, signed_in, greeter: Path) -> None:
     assert command("bot", "retire", name, "2", "--undo").out == f"Version 2 of {name} is in use.\n"
 
 
-def test_lists_for_scripts_are_json(command, signed_in, greeter: Path) -> None:
+def test_lists_for_scripts_are_json(command: Command, signed_in: RunningServer, greeter: Path) -> None:
     published = json.loads(command("bot", "publish", str(greeter), "--folder", "/tools", "--json").out)
     assert published["created"] is True
 
@@ -61,7 +63,9 @@ def test_lists_for_scripts_are_json(command, signed_in, greeter: Path) -> None:
     assert [version["number"] for version in versions] == [1]
 
 
-def test_bot_with_a_fault_is_refused_before_it_is_sent(command, signed_in, tmp_path: Path) -> None:
+def test_bot_with_a_fault_is_refused_before_it_is_sent(
+    command: Command, signed_in: RunningServer, tmp_path: Path
+) -> None:
     script = tmp_path / "broken.py"
     script.write_text("# /// script\n# dependencies = []\n# ///\nprint(\n", encoding="utf-8")
 
@@ -71,7 +75,9 @@ def test_bot_with_a_fault_is_refused_before_it_is_sent(command, signed_in, tmp_p
     assert "broken.py, line 4" in said.err
 
 
-def test_viewer_may_look_and_not_publish(command, control_room, greeter: Path, monkeypatch) -> None:
+def test_viewer_may_look_and_not_publish(
+    command: Command, control_room: RunningServer, greeter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CONTROLROOM_URL", control_room.url)
     monkeypatch.setenv("CONTROLROOM_API_KEY", control_room.keys["viewer"])
 
@@ -83,7 +89,9 @@ def test_viewer_may_look_and_not_publish(command, control_room, greeter: Path, m
 
 
 @pytest.mark.parametrize("bot", ["no-such-bot", "../../session", "a?b", "ä/ö"])
-def test_unknown_bot_is_named_whatever_it_looks_like(command, signed_in, bot: str) -> None:
+def test_unknown_bot_is_named_whatever_it_looks_like(
+    command: Command, signed_in: RunningServer, bot: str
+) -> None:
     said = command("bot", "versions", bot)
 
     assert said.code == 1
@@ -91,7 +99,7 @@ def test_unknown_bot_is_named_whatever_it_looks_like(command, signed_in, bot: st
 
 
 def test_rollback_of_the_first_version_says_that_there_is_none_before(
-    command, signed_in, greeter: Path
+    command: Command, signed_in: RunningServer, greeter: Path
 ) -> None:
     command("bot", "publish", str(greeter))
 

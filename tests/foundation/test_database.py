@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,8 +18,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 async def test_a_failed_transaction_leaves_and_announces_nothing(database: Database) -> None:
     woken: list[str] = []
 
-    async def note(topics: object) -> None:
-        woken.extend(topics)  # type: ignore[call-overload]  # a sequence of topics
+    async def note(topics: Sequence[str]) -> None:
+        woken.extend(topics)
 
     database.wake_with(note)
     with pytest.raises(RuntimeError, match="on purpose"):

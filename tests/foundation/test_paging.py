@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from controlroom.foundation.database import Database
 from controlroom.foundation.errors import Invalid
-from controlroom.foundation.paging import Field, Grammar, Kind, PageRequest, conditions, fetch_page
+from controlroom.foundation.paging import Field, Grammar, Kind, Page, PageRequest, conditions, fetch_page
 
 
 class Base(DeclarativeBase):
@@ -79,10 +79,10 @@ async def test_pages_give_every_row_once_in_order(sort: str, limit: int, tmp_pat
         rows = [{"id": f"t{number:02}", "weight": number % 4} for number in range(20)]
         await connection.execute(insert(Thing), rows)
     seen: list[tuple[int, str]] = []
-    cursor = ""
+    cursor: str | None = ""
     async with database.read() as session:
         while cursor is not None:
-            page = await fetch_page(
+            page: Page[Thing] = await fetch_page(
                 session, select(Thing), GRAMMAR, PageRequest(sort=sort, cursor=cursor, limit=limit)
             )
             seen += [(thing.weight, thing.id) for thing in page.items]

@@ -43,7 +43,7 @@ def _walk(tree: ast.AST, known: Set[int], docstrings: Set[int]) -> Iterator[Port
                         number.lineno, _value(number), f"is what '{name}' is or is held against"
                     )
         if _is_number(node) and _value(node) in known and _value(node) >= _DISTINCTIVE:
-            yield PortLiteral(node.lineno, _value(node), "is a port of the catalogue")
+            yield PortLiteral(_line(node), _value(node), "is a port of the catalogue")
         if isinstance(node, ast.Tuple) and len(node.elts) == 2 and _is_number(node.elts[1]):
             first = node.elts[0]
             if isinstance(first, ast.Constant) and isinstance(first.value, str):
@@ -111,12 +111,12 @@ def _numbers(value: ast.AST) -> Iterator[ast.Constant]:
 def _if_known(node: ast.AST, known: Set[int], why: str) -> Iterator[PortLiteral]:
     number = _value(node)
     if number in known:
-        yield PortLiteral(node.lineno, number, why)  # type: ignore[attr-defined]  # a constant has a line
+        yield PortLiteral(_line(node), number, why)
 
 
 def _in_text(node: ast.Constant, known: Set[int]) -> Iterator[PortLiteral]:
     for match in _AFTER_HOST.finditer(str(node.value)):
-        if "://" in node.value or int(match[1]) in known:
+        if "://" in str(node.value) or int(match[1]) in known:
             yield PortLiteral(node.lineno, int(match[1]), "follows a host in a text")
     for match in _IN_TEXT.finditer(str(node.value)):
         if int(match[1]) in known and int(match[1]) >= _DISTINCTIVE:
@@ -136,6 +136,11 @@ def _in_joined_text(node: ast.JoinedStr, known: Set[int]) -> Iterator[PortLitera
 
 def _is_number(node: ast.AST) -> bool:
     return isinstance(node, ast.Constant) and type(node.value) is int
+
+
+def _line(node: ast.AST) -> int:
+    assert isinstance(node, ast.expr)
+    return node.lineno
 
 
 def _value(node: ast.AST) -> int:

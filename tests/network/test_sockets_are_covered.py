@@ -23,8 +23,8 @@ SOURCE = Path(controlroom.__file__).parent
 CATALOGUE = SOURCE / "network" / "catalogue"
 KNOWN_PORTS = frozenset(
     number
-    for one in (*SERVICES, *(local for local in LOCAL_SOCKETS if local.ports is not None))
-    for low, high in (one.ports.intervals if one.ports else ())
+    for ports in (*(one.ports for one in SERVICES), *(one.ports for one in LOCAL_SOCKETS))
+    for low, high in (ports.intervals if ports else ())
     for number in range(low, high + 1)
 )
 

@@ -36,14 +36,12 @@ from controlroom.foundation.ids import new_id
 from controlroom.foundation.outbox import EventRow
 from controlroom.foundation.settings import Settings
 from controlroom.identity.service import local_caller
-from controlroom.protocol import PROTOCOL_VERSION
 from controlroom.protocol.messages import (
     Ack,
     CancelAttempt,
     DeviceFacts,
     Ended,
     FromServer,
-    Hello,
     Log,
     Outcome,
     Output,
@@ -166,13 +164,12 @@ class LifeOfARun(RuleBasedStateMachine):
     def _begin_with_attempts(self) -> None:
         """Leave the way to the first attempts behind, which chance alone would seldom find."""
         for bot, on in (("free", "loss"), ("single", "failure"), ("free", "never")):
-            retry = RetryIn(on=on, count=2, backoff_seconds=2)  # type: ignore[arg-type]  # the three are what it takes
+            retry = RetryIn(on=on, count=2, backoff_seconds=2)
             run, _ = self.loop.run(self.runs.request(CALLER, RunIn(bot=bot, retry=retry, timeout_seconds=30)))
             self.run_ids.append(run.id)
-        for name, device_id in self.devices.items():
+        for device_id in self.devices.values():
             connection = new_id("con")
-            hello = Hello(PROTOCOL_VERSION, FACTS, SLOTS[name], (), ())
-            self.loop.run(self.presence.connected(device_id, connection, hello))
+            self.loop.run(self.presence.connected(device_id, connection, FACTS))
             self.connections[device_id] = connection
         self.loop.run(self.dispatcher.assign_round())
         for device_id in self.devices.values():
@@ -248,8 +245,7 @@ class LifeOfARun(RuleBasedStateMachine):
     @rule(name=st.sampled_from(sorted(SLOTS)))
     def connect(self, name: str) -> None:
         device_id, connection = self.devices[name], new_id("con")
-        hello = Hello(PROTOCOL_VERSION, FACTS, SLOTS[name], (), ())
-        self.loop.run(self.presence.connected(device_id, connection, hello))
+        self.loop.run(self.presence.connected(device_id, connection, FACTS))
         self.connections[device_id] = connection
 
     @precondition(lambda self: self.connections)

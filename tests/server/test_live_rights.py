@@ -38,7 +38,7 @@ class Watched:
 
     def is_signed_in(self, **headers: str) -> bool:
         given = {"Accept": "application/json", **headers}
-        return self.client.get("/api/v1/session", headers=given).status_code == 200
+        return bool(self.client.get("/api/v1/session", headers=given).status_code == 200)
 
     def pass_minutes(self, minutes: float) -> None:
         """Let time pass, and what is remembered of sessions with it."""
@@ -52,7 +52,7 @@ def watched(tmp_path: Path, clock: SteeredClock, monkeypatch: pytest.MonkeyPatch
     with TestClient(app) as client:
         identity: IdentityService = app.state.identity
         assert client.portal is not None
-        user = client.portal.call(
+        client.portal.call(
             lambda: identity.accounts.create(
                 CONSOLE, name="watcher", roles=["administrator"], password=PASSWORD
             )
@@ -97,7 +97,7 @@ def attempt_of(watched: Watched) -> str:
         async with node.database.read() as session:
             found = await session.scalar(select(Attempt.id))
         assert found is not None
-        return found
+        return str(found)
 
     return str(watched.call(fill))
 
@@ -108,7 +108,7 @@ def until_closed(socket: WebSocketTestSession) -> int:
         try:
             socket.receive_json()
         except WebSocketDisconnect as closed:
-            return closed.code
+            return int(closed.code)
 
 
 async def _sign_out(watched: Watched) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from servers.programs import required_program
 
@@ -54,7 +55,7 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
             for path in (folder, folder / "password"):
                 os.chown(path, identity["user"], identity["group"])
         data = folder / "data"
-        arguments = [
+        arguments: list[str | Path] = [
             "-D",
             data,
             "-U",
@@ -93,7 +94,13 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _identity() -> dict[str, int | list[int]]:
+class _Identity(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def _identity() -> _Identity:
     """The server refuses to run as root, so a root test run starts it as the packages' own user."""
     if os.geteuid() != 0:
         return {}

@@ -312,7 +312,7 @@ async def serve(
 ) -> AsyncIterator[ControlRoom]:
     """Serve on a free port, or on the one given, for the length of the block; over TLS with a certificate and key."""
     config = uvicorn.Config(
-        room,  # type: ignore[arg-type]  # an ASGI application by shape
+        room,
         port=port,
         log_config=None,
         lifespan="off",

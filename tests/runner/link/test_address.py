@@ -169,7 +169,7 @@ def make_certificate(folder: Path, name: str = "IP:127.0.0.1") -> Path:
     openssl = required_program("openssl", "openssl")
     path = folder / "certificate.pem"
     command = [openssl, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-keyout", folder / "key.pem", "-out", path, "-days", "2", "-subj", "/CN=test"]
+    command += ["-keyout", str(folder / "key.pem"), "-out", str(path), "-days", "2", "-subj", "/CN=test"]
     command += ["-addext", f"subjectAltName={name}"]
     subprocess.run(command, check=True, capture_output=True, timeout=30)
     path.write_text(path.read_text() + (folder / "key.pem").read_text())

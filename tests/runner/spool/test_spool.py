@@ -51,7 +51,12 @@ async def bodies(spool: Spool) -> list[ReportBody]:
 
 
 async def test_reports_are_numbered_and_survive_without_being_closed(tmp_path: Path) -> None:
-    said = [Preparing("environment"), Started(1, True, "env", 7), lines(3), Output("total", 12)]
+    said: list[ReportBody] = [
+        Preparing("environment"),
+        Started(1, True, "env", 7),
+        lines(3),
+        Output("total", 12),
+    ]
     spool = await opened(tmp_path)
     for body in said:
         await spool.append(body)
