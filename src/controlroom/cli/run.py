@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 import typer
 
@@ -194,6 +195,75 @@ def repeat(run: RunArgument, url: UrlOption = None) -> None:
     """Run again with the same version and inputs."""
     with connect(url) as client:
         out.print(client.post(f"/runs/{run}/repeat", {})["id"], markup=False)
+
+
+@app.command()
+def compare(
+    run: RunArgument,
+    other: Annotated[
+        str, typer.Option("--with", help="Id of a run; the bot's last success where absent.")
+    ] = "",
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare a run with the last one of its bot that succeeded, or with another."""
+    with connect(url) as client:
+        found = client.get(f"/runs/{run}/comparison", other=other)
+    if json:
+        print_json(found)
+        return
+    out.print(f"Before: {found['other']['id']}   after: {found['run']['id']}", markup=False)
+    named = [("", row) for row in found["facts"]]
+    named += [("input ", row) for row in found["inputs"]] + [("output ", row) for row in found["outputs"]]
+    rows = [[f"{kind}{row['name']}", row["before"], row["after"]] for kind, row in named if row["differs"]]
+    print_table(["What differs", "Before", "After"], rows)
+    part = found["log"]
+    if part is None:
+        out.print("One of them has no log.")
+    elif part["line"] is None:
+        out.print(f"The logs do not differ in {part['looked_at']:,} lines but for times and ids.")
+    else:
+        out.print(f"The logs part at line {part['line'] + 1:,}:")
+        for sign, side in (("-", part["before"]), ("+", part["after"])):
+            out.print(f"{sign} {side['text'] if side else '(the log has ended)'}", markup=False)
+
+
+@app.command()
+def export(
+    filter: FilterArgument = "",
+    to: Annotated[Path, typer.Option("--to", help="The CSV file to write.")] = Path("runs.csv"),
+    url: UrlOption = None,
+) -> None:
+    """Write all runs that a filter finds to a CSV file."""
+    with connect(url) as client:
+        client.download(f"/runs/export?{urlencode({'filter': filter})}", to)
+    out.print(f"Written to {to}.", markup=False)
+
+
+@app.command("many")
+def many(
+    action: Annotated[str, typer.Argument(help="cancel or repeat.")],
+    filter: FilterArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, for whoever reads the history.")] = "",
+    url: UrlOption = None,
+) -> None:
+    """Cancel, or run again, all runs that a filter finds; says first what it will do."""
+    if action not in ("cancel", "repeat"):
+        raise Invalid(f"'{action}' cannot be done to many runs; cancel and repeat can.")
+    with connect(url) as client:
+        body = {"filter": filter, "reason": reason}
+        plan = client.post(f"/runs/{action}/summary", body)
+        out.print(plan["words"], markup=False)
+        if not plan["changes"] or not (yes or typer.confirm("Do it?")):
+            return
+        results = client.post(f"/runs/{action}", body)
+    refused = [each for each in results if not each["done"]]
+    for each in refused:
+        err.print(f"{each['id']}: {each['message']}", markup=False)
+    out.print(f"{len(results) - len(refused):,} done, {len(refused):,} refused.")
+    if refused:
+        raise typer.Exit(EXIT_FAILED)
 
 
 @app.command()

@@ -23,6 +23,7 @@ from controlroom.runs.schemas import (
     BulkResult,
     BulkSummary,
     CancelIn,
+    ComparisonOut,
     LevelName,
     LogOut,
     RepeatIn,
@@ -177,6 +178,19 @@ async def repeat_run(
 async def list_attempts(runs: Runs, caller: Reader, run_id: RunId) -> list[AttemptOut]:
     """List a run's attempts, first to last."""
     return [AttemptOut.model_validate(attempt) for attempt in await runs.attempts(caller, run_id)]
+
+
+@router.get("/runs/{run_id}/comparison")
+async def compare_run(
+    runs: Runs,
+    caller: Reader,
+    run_id: RunId,
+    other: Annotated[
+        str, Query(max_length=64, description="Id of a run; the bot's last success where empty.")
+    ] = "",
+) -> ComparisonOut:
+    """Compare a run with the last one of its bot that succeeded, or with another."""
+    return await runs.compare(caller, run_id, other)
 
 
 @router.get("/runs/{run_id}/artifacts")

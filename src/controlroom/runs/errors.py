@@ -45,3 +45,9 @@ class NoEnvironment(Conflict):
 
     code = "no_environment"
     title = "The bot cannot run on this kind of machine"
+
+
+class NothingToCompareWith(NotFound):
+    """No other run of the bot has succeeded."""
+
+    code = "nothing_to_compare_with"

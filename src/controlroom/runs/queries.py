@@ -1,6 +1,7 @@
 """Reading runs: the list's grammar, one run with its story, what it waits for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import String, cast, func, select
@@ -14,14 +15,16 @@ from controlroom.foundation.settings import Settings
 from controlroom.identity.caller import Caller
 from controlroom.identity.filters import Conditions
 from controlroom.identity.permissions import Permission
+from controlroom.runs.away import away_words, read_away
 from controlroom.runs.dispatch import read_board, waiting_run
 from controlroom.runs.errors import RunNotFound
 from controlroom.runs.matching import explain_wait
-from controlroom.runs.models import Artifact, Attempt, Run, RunHistory
+from controlroom.runs.models import Artifact, Attempt, LogChunk, Run, RunHistory
 from controlroom.runs.schemas import AttemptOut, HistoryOut, RunDetailOut, RunOut
 from controlroom.runs.states import ENDED, State
 
 _MOST_HISTORY = 500
+_MOST_STRETCHES = 20_000
 _OVERVIEW_HOURS = 24
 _LIVE = [state for state in State if state not in ENDED]
 
@@ -98,6 +101,24 @@ async def _is_seen(session: AsyncSession, caller: Caller, permission: Permission
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class LogStretch:
+    """When some lines of a log came, in Unix time, and the highest level among them."""
+
+    first_time: float
+    last_time: float
+    lines: int
+    highest_level: int
+
+
+async def log_stretches(session: AsyncSession, run_id: str) -> Sequence[LogStretch]:
+    """Return the stretches of the logs of a run's attempts, without their text; at most 20,000."""
+    columns = (LogChunk.first_time, LogChunk.last_time, LogChunk.line_count, LogChunk.highest_level)
+    attempts = select(Attempt.id).where(Attempt.run_id == run_id)
+    query = select(*columns).where(LogChunk.attempt_id.in_(attempts), LogChunk.late.is_(False))
+    return [LogStretch(*row) for row in await session.execute(query.limit(_MOST_STRETCHES))]
+
+
 async def attempts_of(session: AsyncSession, run_id: str) -> Sequence[Attempt]:
     """Return a run's attempts, first to last."""
     return (
@@ -132,7 +153,10 @@ async def _why_it_waits(session: AsyncSession, run: Run, now: datetime, settings
     waiting = waiting_run(
         run.id, run.bot_id, most_at_once, run.labels, run.target_device_id, run.target_pool_id
     )
-    return explain_wait(waiting, await read_board(session, now, settings), await _names(session, run))
+    board = await read_board(session, now, settings)
+    words = explain_wait(waiting, board, await _names(session, run))
+    away = away_words(waiting, board, await read_away(session, board))
+    return f"{words} {away}." if away else words
 
 
 async def why_they_wait(

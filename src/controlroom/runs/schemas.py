@@ -225,3 +225,32 @@ class LogOut(Schema):
     total_lines: int
     next_line: int | None
     complete: bool = Field(description="True once the attempt has ended and nothing will be added.")
+
+
+class DifferenceOut(Schema):
+    """One thing of two runs; ``before`` is of the run that is compared with."""
+
+    name: str
+    before: Any
+    after: Any
+    differs: bool
+
+
+class LogDifferenceOut(Schema):
+    """Where two logs part. ``line`` is null where they do not, among the ``looked_at`` lines; a side that had ended is null."""
+
+    line: int | None
+    before: LogLineOut | None = None
+    after: LogLineOut | None = None
+    looked_at: int
+
+
+class ComparisonOut(Schema):
+    """A run beside another of the same bot; ``log`` is null where one of them was never attempted."""
+
+    run: RunOut
+    other: RunOut
+    facts: list[DifferenceOut]
+    inputs: list[DifferenceOut]
+    outputs: list[DifferenceOut]
+    log: LogDifferenceOut | None

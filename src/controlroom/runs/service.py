@@ -20,13 +20,17 @@ from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.runs import control, queries
 from controlroom.runs.bulk import MOST_BY_FILTER, BulkAction, Selection, summary
+from controlroom.runs.compare import compare_runs, last_success
+from controlroom.runs.errors import NothingToCompareWith
 from controlroom.runs.log import LogQuery, read_log
 from controlroom.runs.models import Artifact, Attempt, Run
+from controlroom.runs.queries import LogStretch
 from controlroom.runs.request import add_run, existing_run
 from controlroom.runs.schemas import (
     BulkIn,
     BulkResult,
     BulkSummary,
+    ComparisonOut,
     LogOut,
     RepeatIn,
     RetryIn,
@@ -196,6 +200,26 @@ class RunService:
         caller.require(Permission.RUN_READ)
         async with self._database.read() as session:
             return await read_log(session, await queries.attempt_for(session, caller, attempt_id), query)
+
+    async def compare(self, caller: Caller, run_id: str, other_id: str = "") -> ComparisonOut:
+        """Compare a run with another, or with the last of its bot that succeeded; raise `NothingToCompareWith`."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            run = await queries.run_for(session, caller, Permission.RUN_READ, run_id)
+            if other_id:
+                other: Run | None = await queries.run_for(session, caller, Permission.RUN_READ, other_id)
+            else:
+                other = await last_success(session, run)
+            if other is None:
+                raise NothingToCompareWith(f"No other run of '{run.bot_name}' has succeeded yet.")
+            return await compare_runs(session, run, other)
+
+    async def log_stretches(self, caller: Caller, run_id: str) -> Sequence[LogStretch]:
+        """Return when the lines of a run's log came, by stretches, for a picture of their density."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            await queries.run_for(session, caller, Permission.RUN_READ, run_id)
+            return await queries.log_stretches(session, run_id)
 
     async def artifacts(self, caller: Caller, run_id: str) -> Sequence[Artifact]:
         """Return the files that a run's attempts left."""
