@@ -155,7 +155,9 @@ class Reading:
             elif text in self._tags:
                 result |= Side(self._tags[text])
             else:
-                result |= side_of([text], "service tag or address")
+                one = side_of([text], "address")
+                reason = f"service tag {text[:80]!r} is not declared with prefixes in the site"
+                result |= replace(one, unknown=(reason,)) if one.unknown else one
         asked = listed(self._raw.get(f"{side}ApplicationSecurityGroups"))
         if asked:
             result |= Side(Addresses(), (f"{side} application security groups are not known",))
