@@ -80,7 +80,9 @@ async def log_state(request: Request, _caller: Auditor) -> LogStateOut:
 
 
 @router.post("/checkpoints", status_code=status.HTTP_201_CREATED)
-async def make_checkpoint(request: Request, caller: Auditor) -> CheckpointOut:
+async def make_checkpoint(
+    request: Request, caller: Annotated[Caller, permitted(Permission.AUDIT_MANAGE)]
+) -> CheckpointOut:
     """Sign the newest entry, to be kept elsewhere and shown to `controlroom audit verify --checkpoint` later."""
     return CheckpointOut.of(await audit_of(request).checkpoint(caller.actor))
 

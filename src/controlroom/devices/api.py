@@ -2,9 +2,11 @@
 
 from typing import Annotated, cast
 
-from fastapi import APIRouter, Depends, Path, Request, Response, status
+from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
+from fastapi.responses import StreamingResponse
 
 from controlroom.devices.joining import JoinService
+from controlroom.devices.models import Device
 from controlroom.devices.schemas import (
     DeviceEditIn,
     DeviceOut,
@@ -16,7 +18,9 @@ from controlroom.devices.schemas import (
     PresenceOut,
 )
 from controlroom.devices.service import DeviceService
+from controlroom.foundation.exporting import CSV_RESPONSES, CsvColumn, csv_answer
 from controlroom.foundation.http import PROBLEMS, PageOut, PageQuery, require_match, set_etag
+from controlroom.foundation.paging import PageRequest
 from controlroom.identity.access import permitted
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
@@ -39,6 +43,19 @@ def join_service(request: Request) -> JoinService:
     return cast("JoinService", request.app.state.joining)
 
 
+_CSV_COLUMNS: tuple[CsvColumn[Device], ...] = (
+    CsvColumn("id", lambda device: device.id),
+    CsvColumn("name", lambda device: device.name),
+    CsvColumn("mode", lambda device: device.mode),
+    CsvColumn("connected", lambda device: device.connected_at is not None),
+    CsvColumn("slots", lambda device: device.slots),
+    CsvColumn("labels", lambda device: device.labels),
+    CsvColumn("system", lambda device: device.facts.get("system", "")),
+    CsvColumn("release", lambda device: device.facts.get("release", "")),
+    CsvColumn("seen_at", lambda device: device.seen_at),
+    CsvColumn("joined_at", lambda device: device.joined_at),
+)
+
 Devices = Annotated[DeviceService, Depends(device_service)]
 Joining = Annotated[JoinService, Depends(join_service)]
 Reader = Annotated[Caller, permitted(Permission.DEVICE_READ)]
@@ -52,6 +69,27 @@ async def list_devices(devices: Devices, caller: Reader, page: PageQuery) -> Pag
     found = await devices.list(caller, page)
     return PageOut(
         items=[DeviceOut.model_validate(device) for device in found.items], next_cursor=found.next_cursor
+    )
+
+
+@router.get("/devices/export", responses=CSV_RESPONSES, response_class=StreamingResponse)
+async def export_devices(
+    devices: Devices,
+    caller: Reader,
+    filter: Annotated[str, Query(max_length=1000, description="As in the list of devices.")] = "",
+    sort: Annotated[str, Query(max_length=60)] = "",
+    for_spreadsheet: Annotated[
+        bool, Query(description="Put a byte order mark first, which Excel needs.")
+    ] = False,
+) -> StreamingResponse:
+    """Give every device that fits a filter as CSV, streamed."""
+    wanted = PageRequest(filter=filter, sort=sort)
+    return await csv_answer(
+        "devices",
+        _CSV_COLUMNS,
+        lambda asked: devices.list(caller, asked),
+        wanted,
+        for_spreadsheet=for_spreadsheet,
     )
 
 

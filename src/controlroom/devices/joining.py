@@ -68,6 +68,15 @@ class JoinService:
             query = select(JoinToken).order_by(JoinToken.created_at.desc()).limit(_MOST_LISTED)
             return (await session.scalars(query)).all()
 
+    async def token(self, caller: Caller, token_id: str) -> JoinToken:
+        """Return one join token; raise `JoinTokenNotFound`."""
+        caller.require_everywhere(Permission.DEVICE_MANAGE)
+        async with self._database.read() as session:
+            token = await session.get(JoinToken, token_id)
+        if token is None:
+            raise JoinTokenNotFound(f"There is no join token '{token_id}'.")
+        return token
+
     async def revoke_token(self, caller: Caller, token_id: str) -> JoinToken:
         """Make a join token useless; one that is used or revoked already is let be."""
         caller.require_everywhere(Permission.DEVICE_MANAGE)

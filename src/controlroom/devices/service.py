@@ -25,6 +25,7 @@ from controlroom.identity.places import PoolsAt
 
 _DISPATCH_TOPIC = "dispatch"
 _PRESENCE_SHOWN = 50
+_NAMES_AT_ONCE = 500
 
 
 def mode_topic(device_id: str) -> str:
@@ -125,8 +126,23 @@ class DeviceService:
         caller.require(Permission.DEVICE_READ)
         async with self._database.read() as session:
             seen = devices_for(caller, Permission.DEVICE_READ)
-            found = await session.scalars(select(Device).where(Device.id.in_(device_ids), *seen))
-            return {device.id: device for device in found}
+            found: dict[str, Device] = {}
+            for start in range(0, len(device_ids), _NAMES_AT_ONCE):
+                ids = device_ids[start : start + _NAMES_AT_ONCE]
+                query = select(Device).where(Device.id.in_(ids), *seen)
+                found |= {device.id: device for device in await session.scalars(query)}
+        return found
+
+    async def by_name(self, caller: Caller, names: Sequence[str]) -> dict[str, Device]:
+        """Return those of some devices that the caller may see, by their names."""
+        caller.require(Permission.DEVICE_READ)
+        found: dict[str, Device] = {}
+        async with self._database.read() as session:
+            seen = devices_for(caller, Permission.DEVICE_READ)
+            for start in range(0, len(names), _NAMES_AT_ONCE):
+                query = select(Device).where(Device.name.in_(names[start : start + _NAMES_AT_ONCE]), *seen)
+                found |= {device.name: device for device in await session.scalars(query)}
+        return found
 
     async def set_mode(self, caller: Caller, device_id: str, mode: DeviceMode, revision: int) -> Device:
         """Activate, drain, disable or revoke a device."""

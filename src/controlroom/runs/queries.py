@@ -35,6 +35,12 @@ GRAMMAR = Grammar(
         "device": Field(
             Run.device_name, matches=lambda value: (Run.device_name == value) | (Run.device_id == value)
         ),
+        "pool": Field(
+            Run.target_pool_id,
+            matches=lambda value: Run.target_pool_id.in_(
+                select(DevicePool.id).where((DevicePool.id == value) | (DevicePool.name == value))
+            ),
+        ),
         "by": Field(Run.requested_by),
         "label": Field(
             Run.labels, matches=lambda value: cast(Run.labels, String).contains(f'"{value}"', autoescape=True)

@@ -16,6 +16,8 @@ from controlroom.web.pages.filters import view as filters
 from controlroom.web.pages.jump import view as jump
 from controlroom.web.pages.me import second_factor
 from controlroom.web.pages.me import view as me
+from controlroom.web.pages.pool import view as pool
+from controlroom.web.pages.pools import view as pools
 from controlroom.web.pages.run import view as run
 from controlroom.web.pages.run_form import view as run_form
 from controlroom.web.pages.sign_in import view as sign_in
@@ -34,6 +36,8 @@ _PAGES = (
     bots,
     devices,
     device,
+    pools,
+    pool,
     me,
     second_factor,
     why,

@@ -23,6 +23,7 @@ MENU = (
     Entry("Activity", "/activity", "activity", Permission.RUN_READ, "a"),
     Entry("Bots", "/bots", "bot", Permission.BOT_READ, "b"),
     Entry("Devices", "/devices", "monitor", Permission.DEVICE_READ, "d"),
+    Entry("Pools", "/pools", "boxes", Permission.DEVICE_READ, "p"),
     Entry("Audit log", "/audit", "scroll-text", Permission.AUDIT_READ, "l"),
 )
 

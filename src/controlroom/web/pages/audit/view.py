@@ -75,7 +75,9 @@ async def verify(request: Request, caller: Auditor) -> Response:
 
 
 @router.post(f"{PATH}/checkpoint")
-async def checkpoint(request: Request, caller: Auditor) -> Response:
+async def checkpoint(
+    request: Request, caller: Annotated[Caller, page_caller(Permission.AUDIT_MANAGE)]
+) -> Response:
     """Sign the newest entry and give the checkpoint as a file."""
     made = await audit_of(request).checkpoint(caller.actor)
     text = json.dumps(made.document(), indent=2) + "\n"

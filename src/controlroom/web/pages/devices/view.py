@@ -2,16 +2,19 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, Path, Request, Response
 from pydantic import ValidationError
 
+from controlroom.devices.models import DeviceMode
 from controlroom.devices.schemas import JoinTokenIn
 from controlroom.identity.access import identity_of, page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
-from controlroom.web.lists import ListQuery, listing
-from controlroom.web.rendering import page
+from controlroom.identity.places import EVERYWHERE
+from controlroom.web.lists import ListQuery
+from controlroom.web.rendering import now_of, page
 from controlroom.web.services import devices_of, joining_of
+from controlroom.web.tables import Column, TableSpec, shown_table
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,22 +24,72 @@ JOIN_PATH = "/devices/join"
 Manager = Annotated[Caller, page_caller(Permission.DEVICE_MANAGE)]
 
 
+DEVICES = TableSpec(
+    name="devices",
+    path=PATH,
+    noun="device",
+    plural="devices",
+    columns=(
+        Column("name", "Name", sort="name", heading=True),
+        Column("state", "State", style="w-presence"),
+        Column("load", "Slots taken", style="w-load"),
+        Column("labels", "Labels", style="cut"),
+        Column("system", "System", style="cut"),
+        Column("version", "Runner"),
+        Column("python", "Python", shown=False),
+        Column("seen", "Last word", style="w-time"),
+        Column("joined", "Joined", sort="joined", style="w-time", shown=False, newest_first=True),
+        Column("id", "Id", shown=False),
+    ),
+    default_sort="name",
+    example="connected:no mode:active label:excel",
+    live="device.,run.",
+    export="/api/v1/devices/export",
+    muted=lambda device: device.mode is DeviceMode.REVOKED,
+)
+
+_TABS = (
+    ("All", ""),
+    ("Online", "connected:yes"),
+    ("Missing", "connected:no mode:active"),
+    ("Draining", "mode:draining"),
+    ("Disabled", "mode:disabled"),
+)
+
+
 @router.get(PATH)
 async def devices(
     request: Request, caller: Annotated[Caller, page_caller(Permission.DEVICE_READ)], wanted: ListQuery
 ) -> Response:
     """Show a page of devices."""
     service = devices_of(request)
-    found = await listing(PATH, wanted, lambda asked: service.list(caller, asked))
-    taken = await service.taken_slots(caller)
-    context = {"listing": found, "taken": taken}
-    return page(request, caller, "pages/devices/devices.html", context, status=found.status)
+    table = await shown_table(request, caller, DEVICES, wanted, lambda asked: service.list(caller, asked))
+    context = {
+        "table": table,
+        "taken": await service.taken_slots(caller),
+        "tabs": _TABS,
+        "may_join": caller.may(Permission.DEVICE_MANAGE, EVERYWHERE),
+    }
+    return page(request, caller, "pages/devices/devices.html", context, status=table.status)
 
 
 @router.get(JOIN_PATH)
 async def join_page(request: Request, caller: Manager) -> Response:
     """Show the form that makes a join token."""
     return page(request, caller, "pages/devices/join.html", _form())
+
+
+@router.get(f"{JOIN_PATH}/{{token_id}}")
+async def arrival(
+    request: Request, caller: Manager, token_id: Annotated[str, Path(max_length=64)]
+) -> Response:
+    """Say whether the machine that a token was made for has come; the join page puts this in as it happens."""
+    token = await joining_of(request).token(caller, token_id)
+    device = None
+    if token.device_id is not None:
+        device = (await devices_of(request).names(caller, [token.device_id])).get(token.device_id)
+    context = {"token": token, "device": device, "is_over": token.expires_at <= now_of(request)}
+    return page(request, caller, "pages/devices/arrival.html", context)
 
 
 @router.post(JOIN_PATH)

@@ -1,0 +1,1 @@
+"""One device pool: made, edited, removed."""
