@@ -205,6 +205,23 @@ def test_targets_decide_what_is_left(target: str, verdict: str) -> None:
     assert inbound(zone("", attributes=f' target="{target}"')) == verdict
 
 
+def test_firewalld_s_own_policy_for_ipv6_is_unknown_where_it_was_not_given() -> None:
+    closed = zone("", attributes=' target="DROP"')
+    own = policy("", "allow-host-ipv6", -15_000)
+
+    def verdicts(*files: RulesetText) -> list[str]:
+        program = parse_ruleset((CONF, *files)).programs[Direction.INBOUND]
+        return [judge(program, Packet(Family.IPV6, 58, 1, 2, 0, kind)).verdict for kind in (128, 135)]
+
+    assert verdicts(closed) == ["deny", "unknown"]
+    assert verdicts(closed, own) == ["deny", "deny"]
+
+
+def test_two_files_of_one_name_are_refused() -> None:
+    with pytest.raises(BadRuleset, match="a second zone 'public'"):
+        parse_ruleset((CONF, zone(""), zone("")))
+
+
 def test_direct_rules_and_rewriting_make_answers_unknown() -> None:
     direct = RulesetText("direct.xml", "<direct><rule>-p tcp -j ACCEPT</rule></direct>")
 

@@ -1,12 +1,13 @@
 """ufw: its own program takes our rules for its own, and its files are read as it loads them."""
 
+import random
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from controlroom.network.addresses import Family
-from controlroom.network.analysis import Packet, Verdict, judge
+from controlroom.network.analysis import Packet, Verdict, compare, judge
 from controlroom.network.errors import BadRuleset
 from controlroom.network.projection import Direction
 from controlroom.network.proof import prove
@@ -109,6 +110,56 @@ def test_roll_back_puts_back_what_was_there(ufw: UfwFolder, namespaces: None) ->
     )
 
     assert "Status: inactive" in out
+
+
+def test_what_nobody_confirms_is_rolled_back(ufw: UfwFolder, namespaces: None) -> None:
+    script = place(ufw, "node-1")
+    path = ufw.root / "node-1-ufw.sh"
+    path.write_text(path.read_text().replace("sleep 120", "sleep 4"))
+
+    run(
+        ufw,
+        f"cp etc/ufw/user.rules before; {script} apply",
+        # The roll-back runs by itself; each question to ufw takes a while.
+        "for try in $(seq 200); do ufw status >now",
+        "  if grep -q inactive now && cmp -s before etc/ufw/user.rules; then exit 0; fi",
+        "done",
+        "exit 1",
+    )
+
+
+def test_random_rules_are_read_from_files_as_from_the_kernel(ufw: UfwFolder, namespaces: None) -> None:
+    """What our parser makes of ufw's files is what iptables-save shows of them once they are loaded."""
+    chance = random.Random(7)
+    commands = []
+    for _ in range(14):
+        action = chance.choice(["allow", "deny", "reject", "allow", "route allow"])
+        side = chance.choice(["", "out"]) if not action.startswith("route") else ""
+        source = chance.choice(["any", "10.0.0.0/8", "10.1.2.3", "fd00::/16"])
+        port = chance.choice(["22", "80,443", "8000:8010"])
+        protocol = chance.choice(["tcp", "udp"])
+        commands.append(
+            f"ufw {action} {side} proto {protocol} from {source} to any port {port} comment 'ip6 {port}'"
+        )
+    commands.append(f"ufw default {chance.choice(['deny', 'reject'])} outgoing")
+
+    run(
+        ufw,
+        "ufw logging off",
+        *commands,
+        "ufw --force enable",
+        "iptables-save >saved4; ip6tables-save >saved6",
+    )
+
+    loaded = tuple(RulesetText(name, (ufw.root / name).read_text()) for name in ("saved4", "saved6"))
+    kernel, files = parse_ruleset(loaded, format_name="iptables"), held(ufw)
+    sure = ("ufw-not-local", "hl", "rt")
+    for direction in Direction:
+        for one in compare(kernel.programs[direction], files.programs[direction]).differences:
+            # iptables-save keeps matches that the kernel's own file does not spell out; they are uncertain there.
+            assert one.first is Verdict.UNKNOWN, (direction, str(one.packet), one)
+            reason = kernel.programs[direction].rules[one.first_rule].reason
+            assert any(word in reason for word in (*sure, "--dst-type")), reason
 
 
 def test_apply_refuses_a_ufw_that_leaves_ipv6_out(ufw: UfwFolder, namespaces: None) -> None:

@@ -34,7 +34,7 @@ apply() {
   (
     trap '' HUP
     sleep 120
-    if [ "$(cat "$pending" 2>/dev/null)" = "$token" ]; then "$folder/$(basename "$0")" rollback; fi
+    if [ "$(cat "$pending" 2>/dev/null)" = "$token" ]; then sh "$folder/$(basename "$0")" rollback; fi
   ) >/dev/null 2>&1 &
   echo "applied; confirm within 120 seconds: $0 confirm"
 }

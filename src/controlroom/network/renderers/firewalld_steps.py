@@ -54,7 +54,7 @@ apply() {{
   (
     trap '' HUP
     sleep {seconds}
-    if [ "$(cat "$pending" 2>/dev/null)" = "$token" ]; then "$folder/$(basename "$0")" rollback; fi
+    if [ "$(cat "$pending" 2>/dev/null)" = "$token" ]; then sh "$folder/$(basename "$0")" rollback; fi
   ) >/dev/null 2>&1 &
   put "$folder/{name}" "$config"
   firewall-cmd --reload

@@ -127,7 +127,7 @@ apply() {{
   (
     trap '' HUP
     sleep {seconds}
-    if [ "$(cat "$pending" 2>/dev/null)" = "$token" ]; then "$folder/$(basename "$0")" rollback; fi
+    if [ "$(cat "$pending" 2>/dev/null)" = "$token" ]; then sh "$folder/$(basename "$0")" rollback; fi
   ) >/dev/null 2>&1 &
   put "$state/{name}.ufw.new"
   if [ -e "$saved/active" ]; then run_ufw reload; else run_ufw --force enable; fi

@@ -19,6 +19,7 @@ from controlroom.network.rulesets.firewalld_rules import Holder, read_holder
 from controlroom.network.rulesets.firewalld_words import Words, read_ipset, read_service
 from controlroom.network.rulesets.firewalld_xml import Element, read_xml
 from controlroom.network.rulesets.interface import Ruleset, RulesetText
+from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
 
 ASSUMPTIONS = (
     "A packet is the first of its connection: replies and related errors pass by connection tracking.",
@@ -29,6 +30,9 @@ ASSUMPTIONS = (
 _TARGETS = {"ACCEPT": Effect.ALLOW, "DROP": Effect.DENY, "REJECT": Effect.DENY, "%%REJECT%%": Effect.DENY}
 _ICMP = Match(IntervalSet.of((one, one) for one in (Protocol.ICMP, Protocol.ICMPV6)))
 _KINDS = ("zone", "policy", "ipset", "service", "direct")
+# firewalld's own policy, and what its versions let in: neighbour discovery, redirects, and MLD in newer ones.
+_STOCK_POLICY = "allow-host-ipv6"
+_STOCK_TYPES = IntervalSet(((130, 137), (143, 143)))
 # What ANY and HOST mean as the side of a policy.
 _ANY, _HOST = "ANY", "HOST"
 
@@ -73,18 +77,35 @@ def _read(files: tuple[RulesetText, ...]) -> _Config:
             config.default_zone = _default_zone(file) or config.default_zone
             continue
         element = read_xml(file)
+        name = PurePosixPath(file.name).stem
+        if name in elements.get(element.tag, ()):
+            raise BadRuleset(
+                f"{file.name}: a second {element.tag} {name!r}; one in /etc/firewalld stands for that in /usr/lib/firewalld"
+            )
         if element.tag in elements:
-            elements[element.tag][PurePosixPath(file.name).stem] = element
+            elements[element.tag][name] = element
     words = Words(
         {name: read_ipset(element) for name, element in elements["ipset"].items()},
         {name: read_service(element) for name, element in elements["service"].items()},
     )
     config.zones = {name: read_holder(name, one, words) for name, one in elements["zone"].items()}
     config.policies = {name: read_holder(name, one, words) for name, one in elements["policy"].items()}
+    config.policies.setdefault(_STOCK_POLICY, _stock_policy())
     config.direct = (
         "direct.xml" if elements["direct"] and len(next(iter(elements["direct"].values()))) else ""
     )
     return config
+
+
+def _stock_policy() -> Holder:
+    """Return what firewalld's own policy for IPv6 may let in, where its file was not given: it differs by version."""
+    types = Match(IntervalSet.single(Protocol.ICMPV6), destination_ports=_STOCK_TYPES)
+    reason = f"policy {_STOCK_POLICY!r} of /usr/lib/firewalld was not given"
+    rule = Rule(
+        f"policy {_STOCK_POLICY}", ONLY_FAMILY["ip6"] & types, Effect.ALLOW, certain=False, reason=reason
+    )
+    sides = frozenset({_ANY}), frozenset({_HOST})
+    return Holder(_STOCK_POLICY, "CONTINUE", -15_000, (rule,), ingress=sides[0], egress=sides[1])
 
 
 def _default_zone(file: RulesetText) -> str:
