@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import typer
 
 from controlroom.cli.main import build_app, group_names, main
 from controlroom.foundation.errors import (
@@ -154,3 +155,9 @@ def test_without_a_database_there_is_nothing_to_back_up(tmp_path: Path) -> None:
 def test_a_server_that_is_not_there_is_unreachable() -> None:
     answer = controlroom("server", "health", "--url", "http://127.0.0.1:1")
     assert (answer.returncode, "Traceback" in answer.stderr) == (3, False)
+
+
+def test_each_name_in_the_help_is_a_group_of_commands() -> None:
+    for name in group_names():
+        module = importlib.import_module(f"controlroom.cli.{name.replace('-', '_')}")
+        assert isinstance(module.app, typer.Typer), f"{name} is no group; name it in _NOT_GROUPS"

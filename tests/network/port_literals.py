@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 _PORT_WORD = re.compile(r"(^|_)ports?($|_)", re.IGNORECASE)
+_COUNT_WORD = re.compile(r"(^|_)(most|least|slots|count|limit)($|_)", re.IGNORECASE)
+"""How many ports, and not which."""
 _IN_TEXT = re.compile(r"(?<![\d.,#])(\d{2,5})(?![\d.,]\d|\d|[%a-zA-Z])")
 _AFTER_HOST = re.compile(r"(?:\d|\w|\]|\*):(\d{2,5})(?!\d|:)")
 _AT_START = re.compile(r":(\d{2,5})(?!\d|:)")
@@ -37,7 +39,7 @@ def port_literals(source: str, known: Set[int]) -> list[PortLiteral]:
 def _walk(tree: ast.AST, known: Set[int], docstrings: Set[int]) -> Iterator[PortLiteral]:
     for node in ast.walk(tree):
         for name, value in _named_values(node):
-            if _PORT_WORD.search(name):
+            if _PORT_WORD.search(name) and not _COUNT_WORD.search(name):
                 for number in _numbers(value):
                     yield PortLiteral(
                         number.lineno, _value(number), f"is what '{name}' is or is held against"

@@ -30,8 +30,8 @@ KNOWN_PORTS = frozenset(
 
 NO_PORTS = {
     ("network/analysis/model.py", "SOURCE_PORT"),  # which field of a packet it is
+    ("network/checks/comparing.py", "_ANY_CLIENT_PORT"),  # stands for the ports that systems give to clients
     ("network/probes/sockets.py", "_IP_BIND_ADDRESS_NO_PORT"),  # an option's number in linux/in.h
-    ("network/renderers/ufw.py", "_PORT_SLOTS"),  # how many ports one rule takes
 }
 """Names that speak of ports and hold another kind of number."""
 
@@ -44,6 +44,8 @@ DOORS: Mapping[str, Sequence[str]] = {
     "cli/server.py": (*_CONTROL_ROOM, "creator-http", "creator-https", "iq-https"),
     "cli/up.py": ("metrics",),
     "foundation/database.py": ("database-postgresql",),
+    "network/checks/here.py": tuple(one.name for one in FLOWS),
+    "network/checks/listening.py": tuple(one.name for one in FLOWS),
     "network/preflight.py": ("time",),
     "network/probes/probing.py": tuple(one.name for one in FLOWS),
     "network/probes/sockets.py": tuple(one.name for one in FLOWS),
@@ -121,6 +123,7 @@ def test_a_port_that_is_written_down_is_found(source: str) -> None:
         "time = '12:30:00+00:00'",
         "width, height = 80, 25",
         "reported = 80",
+        "_MOST_PORTS = 256",
     ],
 )
 def test_what_is_no_port_is_let_be(source: str) -> None:

@@ -21,7 +21,7 @@ from controlroom.cli.output import (
 from controlroom.foundation.errors import ControlRoomError
 
 _FOLDER = Path(__file__).parent
-_NOT_GROUPS = {"__init__", "__main__", "main", "output", "client"}
+_NOT_GROUPS = {"__init__", "__main__", "main", "output", "client", "addresses"}
 _EXIT_CODES = {
     401: EXIT_NOT_ALLOWED,
     403: EXIT_NOT_ALLOWED,
