@@ -25,9 +25,20 @@ class Label:
     position: int = 0
 
 
-# Asked of each line that translates or untracks: yields where a packet goes on, and why it only may do so where that is
-# not sure; no label where it is not followed.
-Turn = Callable[[Line], Iterator[tuple[Label | None, str]]]
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a packet goes on that a line turns: nowhere known without a label, only perhaps where there is a doubt.
+
+    ``within`` are the packets that this is said of.
+    """
+
+    label: Label | None
+    doubt: str = ""
+    within: Match = Match()  # noqa: RUF009  # immutable
+
+
+# Asked of each line that translates or untracks.
+Turns = Callable[[Line], Iterator[Turn]]
 
 
 @dataclass(slots=True)
@@ -35,7 +46,7 @@ class Layout:
     """A program in the making. ``turn`` is asked where a line that translates leads to; without it, onwards."""
 
     chains: Mapping[str, Sequence[Line]]
-    turn: Turn | None = None
+    turn: Turns | None = None
     _rules: list[tuple[Rule, Label | None]] = field(default_factory=list)
 
     def base_chain(self, base: BaseChain, view: View, *, accept: Label) -> None:
@@ -58,9 +69,10 @@ class Layout:
         self._add(name, match, Effect.ALLOW, reason=reason)
         self._add(name, match, Effect.DENY, reason=reason)
 
-    def lead(self, label: Label) -> None:
-        """Lead whatever comes here to a label."""
-        self._rules.append((Rule("", Match(), Effect.SKIP, path=True), label))
+    def lead(self, label: Label, doubt: str = "") -> None:
+        """Lead whatever comes here to a label, or with a doubt perhaps."""
+        rule = Rule("", Match(), Effect.SKIP, certain=not doubt, reason=doubt, path=True)
+        self._rules.append((rule, label))
 
     def program(self) -> Program:
         """Return the program; what leads to its end is let pass there and then, which spares the proof its rest."""
@@ -143,18 +155,14 @@ class Layout:
     def _turned(self, line: Line, match: Match, doubt: str) -> None:
         if self.turn is None:
             return
-        for label, choice in self.turn(line):
-            if label is None:
-                self.unknown(line.name, match, choice)
+        for turn in self.turn(line):
+            turned = match & turn.within
+            if turn.label is None:
+                self.unknown(line.name, turned, turn.doubt)
             else:
+                reason = doubt or turn.doubt
                 self._add(
-                    line.name,
-                    match,
-                    Effect.SKIP,
-                    label,
-                    reason=doubt or choice,
-                    path=True,
-                    rewrite=line.rewrite,
+                    line.name, turned, Effect.SKIP, turn.label, reason=reason, path=True, rewrite=line.rewrite
                 )
 
 

@@ -5,19 +5,26 @@ NAT chains the first that translates decides (nf_nat_core.c, nf_nat_inet_fn), an
 asks them; the filter chains behind them see the packet as it is then.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import pairwise
 
 from controlroom.network.addresses import Addresses, Family, only
 from controlroom.network.analysis import Match, Program, Rewrite
 from controlroom.network.analysis.rewriting import settle
+from controlroom.network.intervals import NOTHING
+from controlroom.network.ports import ALL_PORTS
 from controlroom.network.projection import Direction
 from controlroom.network.rulesets.chains import Action, BaseChain, Line, View
-from controlroom.network.rulesets.layout import Label, Layout
+from controlroom.network.rulesets.layout import Label, Layout, Turn, Turns
 
 # Where NAT stands on its hooks, whatever priority an nft chain of type nat has (NF_IP_PRI_NAT_DST, NF_IP_PRI_NAT_SRC).
 DESTINATION_NAT, SOURCE_NAT = -100, 100
+# Where packets meet connection tracking (NF_IP_PRI_CONNTRACK).
+CONNTRACK = -200
+# There every packet is of no known state (nft_ct.c, nft_ct_get_eval).
+_IN_FRONT_OF_TRACKING = frozenset({"invalid"})
 # Each translation sees the filter rules in its own way; beyond this a ruleset's translations are not followed.
 MOST_TRANSLATIONS = 200
 
@@ -74,11 +81,10 @@ class Stack:
     # Beginnings of names of base chains that this stack says better than another one that has them too.
     said_here: tuple[str, ...] = ()
 
-    @property
-    def asks_sources(self) -> bool:
-        """Say whether some line asks whether the source was translated."""
+    def asks(self, word: str) -> bool:
+        """Say whether some line's condition has a word."""
         return any(
-            "snat" in one.words for lines in self.chains.values() for line in lines for one in line.conditions
+            word in one.words for lines in self.chains.values() for line in lines for one in line.conditions
         )
 
     @property
@@ -120,6 +126,7 @@ class _Writer:
     bare: bool = False
     layout: Layout = field(init=False)
     end: Label = field(default_factory=Label)
+    plain: Label = field(default_factory=Label)
     pending: dict[_Fate, Label] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -135,6 +142,7 @@ class _Writer:
             )
         first = self._way(_Fate(), forth=True)[0]
         self._decide(_Fate(), [one for one in self._on((first,)) if self._may_turn(one)])
+        self.layout.place(self.plain)
         waiting, self.pending = self.pending, {}
         self._sources(_Fate())
         for fate, label in waiting.items():
@@ -206,34 +214,54 @@ class _Writer:
     def _decide(self, fate: _Fate, chains: list[Hooked]) -> None:
         """Ask the chains that decide a packet's fate, in order; the undecided go on behind them."""
         self.layout.turn = self._turn(fate)
-        view = self._view(fate, None)
+        rivals = [(one, other) for one, other in pairwise(chains) if _are_rivals(one, other)]
+        behind, other_way = Label(), Label()
+        if rivals:
+            # The one that was registered last is asked first, which no listing tells.
+            names = " and ".join(repr(one.base.name) for one in rivals[0])
+            self.layout.lead(other_way, f"{names} have one priority, and which is asked first is not known")
+        self._ask(fate, chains)
+        if rivals:
+            self.layout.lead(behind)
+            self.layout.place(other_way)
+            backwards = list(reversed(chains))
+            self._ask(fate, sorted(backwards, key=lambda one: (one.translates, one.priority)))
+            self.layout.place(behind)
+        self.layout.turn = None
+
+    def _ask(self, fate: _Fate, chains: list[Hooked]) -> None:
         for one in chains:
             # What a filter chain drops is told where the filters are laid out.
             base = one.base if one.translates else replace(one.base, policy=Action.ACCEPT)
+            early = not one.translates and one.priority < CONNTRACK
+            view = View(_IN_FRONT_OF_TRACKING) if early else self._view(fate, None)
             self.layout.base_chain(base, view, accept=Label())
-        self.layout.turn = None
 
-    def _untracked_reply(self, line: Line) -> Iterator[tuple[Label | None, str]]:
-        yield None, "it takes replies out of tracking"
+    def _untracked_reply(self, line: Line) -> Iterator[Turn]:
+        yield Turn(None, f"{line.name!r} takes replies out of tracking")
 
-    def _turn(self, fate: _Fate) -> Callable[[Line], Iterator[tuple[Label | None, str]]]:
-        def turn(line: Line) -> Iterator[tuple[Label | None, str]]:
-            if line.action is Action.UNTRACK:
+    def _turn(self, fate: _Fate) -> Turns:
+        def turns(line: Line) -> Iterator[Turn]:
+            if line.action is Action.UNTRACK or line.rewrite is None:
                 outcomes = [replace(fate, untracked=True)]
-            elif line.rewrite is None:
-                outcomes = [fate]
             else:
-                outcomes = self._outcomes(fate, line.name, settle(line.rewrite, self.own))
+                rewrite = settle(line.rewrite, self.own)
+                outcomes = self._outcomes(fate, line.name, rewrite)
+                same = _unchanged(rewrite, self.plain)
+                if outcomes[0].destination != fate.destination and (
+                    not same.doubt or self.stack.asks("dnat")
+                ):
+                    yield same
             for number, outcome in enumerate(outcomes, start=1):
                 if outcome not in self.pending and len(self.pending) >= MOST_TRANSLATIONS:
-                    yield None, f"only {MOST_TRANSLATIONS} different translations are followed"
+                    yield Turn(None, f"only {MOST_TRANSLATIONS} different translations are followed")
                     continue
                 choice = (
                     "" if number == len(outcomes) else "whether the packet stays on this host is not known"
                 )
-                yield self.pending.setdefault(outcome, Label()), choice
+                yield Turn(self.pending.setdefault(outcome, Label()), choice)
 
-        return turn
+        return turns
 
     def _outcomes(self, fate: _Fate, name: str, rewrite: Rewrite) -> list[_Fate]:
         if rewrite.sources is not None or rewrite.source_shift or rewrite.source_ports is not None:
@@ -256,7 +284,7 @@ class _Writer:
 
     def _sees_sources(self, fate: _Fate) -> bool:
         """Say whether some filter sees the translated source, so that it matters."""
-        if self.phase is not Phase.OPENING and self.stack.translates and self.stack.asks_sources:
+        if self.phase is not Phase.OPENING and self.stack.translates and self.stack.asks("snat"):
             return True
         return any(self._rewrites_seen(stage)[1] for stage in self._stages(fate))
 
@@ -269,23 +297,51 @@ class _Writer:
 
     def _view(self, fate: _Fate, stage: Hooked | None) -> View:
         """Return how a filter chain sees the packets, or for None how NAT chains see the first one."""
+        if stage is not None and stage.hook in {Hook.PREROUTING, Hook.OUTPUT} and stage.priority < CONNTRACK:
+            return View(
+                _IN_FRONT_OF_TRACKING, self._rewritings(fate, stage), mirrored=self.phase is Phase.REPLY
+            )
         if stage is None:
             return View(
                 _true(Phase.OPENING, fate, seen=(True, False)),
                 (fate.destination,) if fate.destination else (),
             )
         destination, source = self._rewrites_seen(stage)
-        rewrites = [fate.source] if fate.source and source else []
-        rewrites += [fate.destination] if fate.destination and destination else []
         return View(
             # A first packet has the status from its translation on, later ones have it all along.
             _true(
                 self.phase, fate, seen=(destination, source) if self.phase is Phase.OPENING else (True, True)
             ),
-            tuple(rewrites),
+            self._rewritings(fate, stage),
             mirrored=self.phase is Phase.REPLY,
             brief=self.phase is not Phase.OPENING,
         )
+
+    def _rewritings(self, fate: _Fate, stage: Hooked) -> tuple[tuple[Rewrite, str], ...]:
+        destination, source = self._rewrites_seen(stage)
+        found = [fate.source] if fate.source and source else []
+        return (*found, *([fate.destination] if fate.destination and destination else []))
+
+
+def _are_rivals(one: Hooked, other: Hooked) -> bool:
+    if not (one.translates and other.translates and one.priority == other.priority):
+        return False
+    shared = one.base.scope & other.base.scope
+    return not all(shared.is_empty(family) for family in Family)
+
+
+def _unchanged(rewrite: Rewrite, plain: Label) -> Turn:
+    """Return the turn of packets that have the translation's values already: nothing becomes of them."""
+    if rewrite.destination_shift:
+        return Turn(plain, within=Match(NOTHING))
+    everything = rewrite.family.everything
+    destinations = only(rewrite.family, everything if rewrite.destinations is None else rewrite.destinations)
+    ports = ALL_PORTS if rewrite.destination_ports is None else rewrite.destination_ports
+    sure = all(one is None or one.size == 1 for one in (rewrite.destinations, rewrite.destination_ports))
+    within = Match(
+        sources=only(rewrite.family, everything), destinations=destinations, destination_ports=ports
+    )
+    return Turn(plain, "" if sure else "whether it changes the packet is not known", within)
 
 
 def _true(phase: Phase, fate: _Fate, *, seen: tuple[bool, bool]) -> frozenset[str] | None:

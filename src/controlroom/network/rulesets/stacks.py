@@ -13,10 +13,7 @@ ASSUMPTIONS = (
     "errors pass with them.",
     "Packets on the loopback interface are left out: they never leave the host.",
 )
-TRANSLATED = (
-    "A translated packet keeps its source port, and a translation to the packet's own destination counts as one.",
-    "Where two NAT chains have one priority, the one that was given first is asked first.",
-)
+TRANSLATED = ("A translated packet keeps its source port.",)
 STACKED = ("No legacy or nft tables filter this host but those that were given: they stack.",)
 
 
