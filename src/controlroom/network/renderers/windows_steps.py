@@ -7,7 +7,7 @@ _SCRIPT = r"""# check     reads the rules with PowerShell's own parser, says wha
 # apply     saves what is there, sets the rules, and rolls back after SECONDS seconds unless confirmed
 # confirm   keeps the new rules; run it from a second session, which proves that you are not locked out
 # rollback  puts back what was there before the last apply
-# export    prints what the firewall really does, as JSON: powershell -File THIS export > held.json
+# export    prints what the firewall really does, as JSON; add: | Out-File held.json -Encoding utf8
 # Only rules of the group TAG in the machine's own group policy are touched.
 #Requires -Version 3.0
 #Requires -RunAsAdministrator

@@ -205,8 +205,19 @@ def _rich(name: str, rule: Element, words: Words) -> Iterator[tuple[int, Rule]]:
     if family and family not in _SCOPES:
         doubts.append(f"family {family!r} is not understood")
     reason = "; ".join(doubts)
+    title = f"{name}{_said(rule)}"
     for box in boxes:
-        yield _order(priority, effect), Rule(name, box, effect, certain=not doubts, reason=reason)
+        yield _order(priority, effect), Rule(title, box, effect, certain=not doubts, reason=reason)
+
+
+def _said(rule: Element) -> str:
+    """Return in a few words what a rich rule is about, for its name."""
+    words = [
+        f"{one.get('protocol', one.tag)} {one.get('port') or one.get('name') or one.get('value') or ''}".strip()
+        for one in rule
+        if one.tag in {"port", "service", "protocol", "icmp-type", "source-port"}
+    ]
+    return f" ({', '.join(words)})" if words else ""
 
 
 def _cut(
