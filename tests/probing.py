@@ -14,6 +14,8 @@ from controlroom.identity.permissions import Permission
 from controlroom.identity.route_audit import route_permissions
 
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
+_WRITTEN = {"slots": "1"}
+"""Fields of forms that take text and mean a number."""
 _NOT_TRIED = {"HEAD", "OPTIONS", "WEBSOCKET"}
 
 
@@ -85,12 +87,9 @@ def _sent(dependant: Any) -> tuple[Any, Mapping[str, Any] | None]:
     fields = list(dependant.body_params)
     if not fields:
         return None, None
-    if any(type(field.field_info).__name__ in ("Form", "File") for field in fields):
-        return None, {
-            field.alias: _sample(_schema(field))
-            for field in fields
-            if type(field.field_info).__name__ == "Form"
-        }
+    forms = [field for field in fields if type(field.field_info).__name__ == "Form"]
+    if forms or any(type(field.field_info).__name__ == "File" for field in fields):
+        return None, {field.alias: _WRITTEN.get(field.alias) or _sample(_schema(field)) for field in forms}
     return _sample(_schema(fields[0])), None
 
 
