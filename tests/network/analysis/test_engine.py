@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from controlroom.network.addresses import Addresses, Family
 from controlroom.network.analysis import (
     Effect,
+    Engine,
     Match,
     Packet,
     Program,
@@ -18,6 +19,7 @@ from controlroom.network.analysis import (
     compare,
     find_idle,
     judge,
+    questions,
     sources_that_pass,
 )
 from controlroom.network.analysis.model import Field, values_of
@@ -161,7 +163,7 @@ def test_a_proof_beyond_its_budget_is_given_up_and_says_so() -> None:
     )
 
     with pytest.raises(BudgetExceeded, match="more than 20 nodes"):
-        compare(Program(rules), Program(()), budget=20)
+        compare(Program(rules), Program(()), budget=20, engine=Engine.INTERVALS)
 
 
 def test_witness_takes_an_address_that_somebody_has() -> None:
@@ -173,3 +175,34 @@ def test_witness_takes_an_address_that_somebody_has() -> None:
     ipv4 = next(difference.packet for difference in found if difference.packet.family is Family.IPV4)
     assert ipv4.source == ipv4.destination == 0x0A000007
     assert values_of(ipv4)[Field.SOURCE_PORT] == 49152
+
+
+@settings(deadline=None, max_examples=40)
+@given(programs(), programs())
+def test_both_engines_agree_on_whether_and_where_programs_differ(first: Program, second: Program) -> None:
+    pytest.importorskip("oxidd")
+    ours = compare(first, second, within=BOX, engine=Engine.INTERVALS).differences
+    theirs = compare(first, second, within=BOX, engine=Engine.OXIDD).differences
+
+    pairs = {(one.packet.family, one.first_rule, one.second_rule) for one in ours}
+    assert {one.packet.family for one in theirs} == {one.packet.family for one in ours}
+    assert {(one.packet.family, one.first_rule, one.second_rule) for one in theirs} <= pairs
+    for one in theirs:
+        assert BOX.contains(one.packet)
+        assert judge(first, one.packet).verdict is one.first
+        assert one.first is not one.second or one.first is Verdict.UNKNOWN
+
+
+def test_a_proof_that_outgrows_intervals_is_taken_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("oxidd")
+    monkeypatch.setattr(questions, "_ACCELERATE_AT", 20)
+    rules = tuple(
+        Rule(f"{n}", Match(destination_ports=IntervalSet.single(n)), Effect.ALLOW) for n in range(1, 50)
+    )
+
+    assert compare(Program(rules), Program(rules[::-1])).equal
+    found = compare(Program(rules), Program(rules[1:])).differences
+    assert {one.packet.destination_port for one in found} == {1}
+    monkeypatch.setattr(questions.binary, "is_installed", lambda: False)
+    with pytest.raises(BudgetExceeded):
+        compare(Program(rules), Program(rules[::-1]), budget=20)

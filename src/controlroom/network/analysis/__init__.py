@@ -17,6 +17,7 @@ from controlroom.network.analysis.model import (
 from controlroom.network.analysis.questions import (
     Comparison,
     Difference,
+    Engine,
     Idle,
     compare,
     find_idle,
@@ -29,6 +30,7 @@ __all__ = [
     "Comparison",
     "Difference",
     "Effect",
+    "Engine",
     "Idle",
     "Match",
     "Packet",
