@@ -1,13 +1,12 @@
 """The run page's decisions: what can be done with a run now, which attempt's log is shown, how its story is told."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.runs.models import HistoryKind
-from controlroom.runs.schemas import AttemptOut, HistoryOut, RunDetailOut
+from controlroom.runs.schemas import AttemptOut, RunDetailOut
 from controlroom.runs.states import ENDED, State
 from controlroom.web.wording import state_face
 
@@ -52,26 +51,8 @@ class Happening:
     attempt: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
-    """A part of the run's time that was spent in one state, for the bar above the story."""
-
-    state: State
-    begun: datetime
-    ended: datetime
-    offset: int
-    width: int
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasted."""
-        return (self.ended - self.begun).total_seconds()
-
-
 _TITLES = {HistoryKind.STEP: "Step", HistoryKind.LATE: "Came too late", HistoryKind.NOTE: "Note"}
 _ICONS = {HistoryKind.STEP: "layers", HistoryKind.LATE: "history", HistoryKind.NOTE: "info"}
-BAR_UNITS = 1000
-"""The bar's width in its own units."""
 
 
 def happenings(run: RunDetailOut) -> list[Happening]:
@@ -92,21 +73,3 @@ def happenings(run: RunDetailOut) -> list[Happening]:
             )
         )
     return told
-
-
-def stretches(run: RunDetailOut, now: datetime) -> list[Stretch]:
-    """Return how the run's time was spent, by state, laid out on a bar of `BAR_UNITS`."""
-    changes: Sequence[HistoryOut] = [
-        row for row in run.history if row.kind is HistoryKind.STATE and row.state
-    ]
-    end = run.ended_at or max(now, run.created_at)
-    total = max((end - run.created_at) / timedelta(seconds=1), 0.001)
-    found = []
-    for index, row in enumerate(changes):
-        if row.state is None or row.state in ENDED:
-            continue
-        until = changes[index + 1].time if index + 1 < len(changes) else end
-        offset = round((row.time - run.created_at).total_seconds() / total * BAR_UNITS)
-        width = max(2, round((until - row.time).total_seconds() / total * BAR_UNITS))
-        found.append(Stretch(row.state, row.time, until, offset, width))
-    return found

@@ -4,19 +4,16 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 
+from controlroom.foundation.errors import NotFound
 from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
+from controlroom.runs.errors import NothingToCompareWith
 from controlroom.runs.log import LogQuery
 from controlroom.runs.schemas import AttemptOut, RepeatIn
 from controlroom.runs.states import ENDED
-from controlroom.web.pages.run.story import (
-    BAR_UNITS,
-    actions_for,
-    happenings,
-    shown_attempt,
-    stretches,
-)
+from controlroom.web.pages.run.axis import BAR_HEIGHT, BARS, UNITS, axis_of
+from controlroom.web.pages.run.story import actions_for, happenings, shown_attempt
 from controlroom.web.rendering import changed, go_to, now_of, page
 from controlroom.web.services import runs_of
 
@@ -49,8 +46,10 @@ async def run(
         "artifacts": artifacts,
         "actions": actions_for(caller, detail),
         "happenings": happenings(detail),
-        "stretches": stretches(detail, now_of(request)),
-        "bar_units": BAR_UNITS,
+        "axis": axis_of(detail, await runs.log_stretches(caller, run_id), artifacts, now_of(request)),
+        "axis_units": UNITS,
+        "bar_height": BAR_HEIGHT,
+        "bar_width": UNITS / BARS - 1,
         "has_ended": detail.state in ENDED,
     }
     return page(request, caller, "pages/run/run.html", context)
@@ -62,6 +61,52 @@ async def _has_late_lines(request: Request, caller: Caller, attempt: AttemptOut)
         return False
     kept_aside = await runs_of(request).log(caller, attempt.id, LogQuery(limit=1, late=True))
     return kept_aside.total_lines > 0
+
+
+@router.get("/compare")
+async def compare(
+    request: Request,
+    caller: Annotated[Caller, page_caller(Permission.RUN_READ)],
+    run_id: RunId,
+    other: Annotated[str, Query(max_length=64)] = "",
+) -> Response:
+    """Show what is different from the last run that succeeded, or from another."""
+    runs = runs_of(request)
+    context: dict[str, object] = {
+        "run": await runs.get(caller, run_id),
+        "found": None,
+        "problem": "",
+        "is_last_success": not other,
+    }
+    try:
+        context["found"] = await runs.compare(caller, run_id, other)
+    except NothingToCompareWith as error:
+        context["problem"] = error.detail
+    return page(request, caller, "pages/run/compare.html", context)
+
+
+@router.get("/pictures/{artifact_id}")
+async def picture(
+    request: Request,
+    caller: Annotated[Caller, page_caller(Permission.RUN_READ)],
+    run_id: RunId,
+    artifact_id: Annotated[str, Path(max_length=64)],
+) -> Response:
+    """Show one picture of the run, with the way to those before and after it."""
+    runs = runs_of(request)
+    detail = await runs.detail(caller, run_id)
+    marks = axis_of(detail, (), await runs.artifacts(caller, run_id), now_of(request)).marks
+    places = [place for place, mark in enumerate(marks) if mark.artifact.id == artifact_id]
+    if not places:
+        raise NotFound(f"The run {run_id} has no picture '{artifact_id}'.")
+    here = places[0]
+    context = {
+        "run": detail,
+        "mark": marks[here],
+        "before": marks[here - 1] if here else None,
+        "after": marks[here + 1] if here + 1 < len(marks) else None,
+    }
+    return page(request, caller, "pages/run/picture.html", context)
 
 
 @router.post("/cancel")
