@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from controlroom.bots.archive import PackageLimits, trusted_package
 from controlroom.bots.compare import Comparison, compare_packages
 from controlroom.bots.errors import CurrentVersionKept, UploadTooLarge, VersionRetired
+from controlroom.bots.folders import Folder, list_folders, move_folder
 from controlroom.bots.lookup import (
     BOT_GRAMMAR,
     VERSION_GRAMMAR,
@@ -139,6 +140,16 @@ class BotService:
         async with self._database.read() as session:
             bot = await bot_for(session, caller, Permission.BOT_READ, reference)
             return BotView(bot, await current_version(session, bot))
+
+    async def folders(self, caller: Caller) -> list[Folder]:
+        """Return the tree of folders that the caller may see; see `folders.list_folders`."""
+        async with self._database.read() as session:
+            return await list_folders(session, caller)
+
+    async def move_folder(self, caller: Caller, path: str, to: str) -> int:
+        """Move a folder with all that is in it; see `folders.move_folder`."""
+        async with self._database.write() as transaction:
+            return await move_folder(transaction, caller, path, to, now=self._clock.now())
 
     async def list_versions(
         self, caller: Caller, reference: str, request: PageRequest

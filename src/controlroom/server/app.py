@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from controlroom import __version__
 from controlroom.audit import api as audit_api
 from controlroom.bots import api as bots_api
+from controlroom.bots import folders_api
 from controlroom.devices import api as devices_api
 from controlroom.filters import api as filters_api
 from controlroom.foundation.clock import Clock, SystemClock
@@ -33,6 +34,7 @@ _API_ROOMS = (
     live_api,
     runs_api,
     bots_api,
+    folders_api,
     devices_api,
     filters_api,
     identity_api,
