@@ -181,7 +181,13 @@ def test_policies_stand_around_the_zone() -> None:
     assert inbound(open_zone, policy("", "p", -5, "DROP")) is Verdict.DENY
     assert inbound(open_zone, policy("", "p", 5, "DROP")) is Verdict.ALLOW
     assert inbound(zone(""), policy("", "p", 5, "ACCEPT")) is Verdict.ALLOW
-    assert inbound(open_zone, policy("", "p", -5, "DROP", "other HOST")) is Verdict.ALLOW
+    other = policy("", "p", -5, "DROP", "other HOST")
+    assert inbound(open_zone, other, zone("", name="other")) is Verdict.ALLOW
+    assert inbound(open_zone, other, zone('<source address="0.0.0.1"/>', name="other")) is Verdict.DENY
+    assert inbound(open_zone, other, zone('<interface name="eth7"/>', name="other")) is Verdict.UNKNOWN
+    assert inbound(open_zone, other) is Verdict.UNKNOWN
+    # The default zone has no packets of its own but by its interfaces, which are often bound at run time.
+    assert inbound(open_zone, policy("", "p", -5, "DROP", "public HOST")) is Verdict.UNKNOWN
     assert inbound(open_zone, policy("", "p", -5, "DROP", "HOST ANY")) is Verdict.ALLOW
     first, second = policy("", "b", -6, "ACCEPT"), policy("", "a", -5, "DROP")
     assert inbound(zone(""), second, first) is Verdict.ALLOW

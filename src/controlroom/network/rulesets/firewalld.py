@@ -209,35 +209,53 @@ def _block(config: _Config, zone: Holder, direction: Direction) -> Iterator[Rule
 
 def _policies(config: _Config, zone: str, direction: Direction, *, negative: bool) -> Iterator[Rule]:
     for policy in _ordered(config, negative=negative):
-        if not {_ANY, zone} & policy.ingress:
-            continue
+        coming = _coming(config, policy, zone)
         if direction is Direction.INBOUND:
             if _HOST in policy.egress:
-                yield from policy.with_target(_TARGETS)
+                yield from _restricted(policy, coming)
         elif _HOST not in policy.egress:
-            yield from _restricted(policy, _towards(config, policy))
+            going = _towards(config, policy)
+            both = None if coming is None or going is None else coming & going
+            yield from _restricted(policy, both)
+
+
+def _coming(config: _Config, policy: Holder, zone: str) -> Match | None:
+    """Return the packets of a zone's block that come from a policy's ingress zones; None where interfaces decide it.
+
+    Policies are chosen by the sources and interfaces of their zones, not by the zone that takes the packet: what only
+    falls to the default zone, for want of a better one, comes from no zone at all.
+    """
+    if _ANY in policy.ingress:
+        return Match()
+    if zone in policy.ingress and zone != config.default_zone and zone in config.zones:
+        return Match()
+    found = _by_address(config, policy.ingress)
+    return None if found is None else Match(sources=found)
 
 
 def _towards(config: _Config, policy: Holder) -> Match | None:
     """Return the packets that go to a policy's egress zones; None where interfaces decide it."""
     if _ANY in policy.egress:
         return Match()
-    zones = [config.zones.get(name) for name in policy.egress]
+    found = _by_address(config, policy.egress)
+    return None if found is None else Match(destinations=found)
+
+
+def _by_address(config: _Config, names: frozenset[str]) -> Addresses | None:
     found = Addresses()
-    for zone in zones:
-        if zone is None or zone.interfaces or zone.source_doubt or zone.name == config.default_zone:
+    for name in names - {_HOST}:
+        zone = config.zones.get(name)
+        if zone is None or zone.interfaces or zone.source_doubt or name == config.default_zone:
             return None
         found |= zone.source_addresses
-    return Match(destinations=found)
+    return found
 
 
-def _restricted(policy: Holder, towards: Match | None) -> Iterable[Rule]:
+def _restricted(policy: Holder, region: Match | None) -> Iterable[Rule]:
+    names = ", ".join(sorted((policy.ingress | policy.egress) - {_ANY, _HOST}))
     for rule in policy.with_target(_TARGETS):
-        if towards is not None:
-            yield replace(rule, match=rule.match & towards)
+        if region is not None:
+            yield replace(rule, match=rule.match & region)
         else:
-            reason = (
-                rule.reason
-                or f"whether a packet goes to {', '.join(sorted(policy.egress))} depends on interfaces"
-            )
+            reason = rule.reason or f"whether a packet belongs to {names} depends on interfaces"
             yield replace(rule, certain=False, reason=reason)
