@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 from controlroom.network.analysis import sources_that_pass
 from controlroom.network.policy import Policy, derive_policy
-from controlroom.network.projection import Direction, Projection, Projector
+from controlroom.network.projection import Direction, Projection, Projector, Scope
 from controlroom.network.proof import cluster_regions, prove, prove_rendering
-from controlroom.network.renderers import renderer
+from controlroom.network.renderers import renderer, renderers
 from controlroom.network.reports.tables import tables_by_zone, write_tables
 from controlroom.network.rulesets import Ruleset, RulesetText, parse_ruleset
 from controlroom.network.site import parse_site
@@ -125,7 +125,8 @@ def main() -> None:
 
     for count in (1000, 10_000):
         policy = derive_policy(parse_site(HEAD + runners(count)))
-        for target in ("nftables", "iptables"):
+        # Every target that writes rules for any host; the others, such as sysctl, refuse most of these.
+        for target in (name for name, one in renderers().items() if one.parser and Scope.HOST in one.scopes):
             median(f"render {count:,} hosts: {target}", lambda: render_all(policy, target), 3)  # noqa: B023
     policy = derive_policy(parse_site(HEAD + runners(1000)))
     median("render and prove 1,000 hosts: nftables", lambda: render_all(policy, "nftables", proved=True), 3)

@@ -367,3 +367,15 @@ def test_two_files_that_hold_many_hosts_are_read_for_each(five_nodes: Path) -> N
 
         for name in ("node-1", "node-2", "share"):
             assert prove(one.host(name), ruleset).findings == (), (target, name)
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if target.endswith("terraform")])
+def test_a_folder_of_terraform_files_is_read_with_its_variables(five_nodes: Path, target: str) -> None:
+    projection = projector_of(five_nodes).host("node-1")
+    files = renderer(target).render(projection).files
+    texts = tuple(
+        RulesetText(file.name, file.text) for file in reversed(files) if file.name.endswith(".json")
+    )
+
+    assert len(texts) == 2
+    assert prove(projection, parse_ruleset(texts)).findings == ()

@@ -54,7 +54,10 @@ class AwsParser:
 
     def parse(self, files: tuple[RulesetText, ...]) -> Ruleset:
         """Read the groups that one interface carries; raise `BadRuleset`."""
-        return _read(self.name, [group for file in files for group in groups_of(file)], None)
+        groups = [group for file in files for group in groups_of(file)]
+        if not groups:
+            raise BadRuleset(f"{', '.join(file.name for file in files)}: no security group is in it")
+        return _read(self.name, groups, None)
 
 
 PARSER = AwsParser()

@@ -49,11 +49,8 @@ class SecurityGroup:
 
 
 def groups_of(file: RulesetText) -> list[SecurityGroup]:
-    """Return the groups of a file; raise `BadRuleset` where there is none, or it cannot be read."""
-    found = [group for document in read_documents(file) for group in _groups(document, file.name)]
-    if not found:
-        raise BadRuleset(f"{file.name}: no security group is in it")
-    return found
+    """Return the groups of a file, which may have none, as a file of variables has; raise `BadRuleset`."""
+    return [group for document in read_documents(file) for group in _groups(document, file.name)]
 
 
 def _groups(document: object, file: str) -> Iterator[SecurityGroup]:

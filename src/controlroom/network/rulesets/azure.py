@@ -53,6 +53,8 @@ class AzureParser:
     def parse(self, files: tuple[RulesetText, ...]) -> Ruleset:
         """Read the groups that one host stands behind; raise `BadRuleset`."""
         groups = [group for file in files for group in groups_of(file)]
+        if not groups:
+            raise BadRuleset(f"{', '.join(file.name for file in files)}: no network security group is in it")
         return _read(self.name, groups, None)
 
 

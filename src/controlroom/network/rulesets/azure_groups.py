@@ -53,12 +53,9 @@ DEFAULT_RULES: tuple[JsonObject, ...] = tuple(
 
 
 def groups_of(file: RulesetText) -> list[SecurityGroup]:
-    """Return the groups of a file; raise `BadRuleset` where there is none, or it cannot be read."""
+    """Return the groups of a file, which may have none, as a file of variables has; raise `BadRuleset`."""
     document = resources_of_bicep(file) if looks_like_bicep(file.text) else read_json(file)
-    found = list(_groups(document, file.name))
-    if not found:
-        raise BadRuleset(f"{file.name}: no network security group is in it")
-    return [_completed(one) for one in found]
+    return [_completed(one) for one in _groups(document, file.name)]
 
 
 def _groups(document: object, file: str) -> Iterator[SecurityGroup]:

@@ -37,6 +37,7 @@ from controlroom.network.rulesets.interface import Ruleset, RulesetText
 
 _SIGNS = re.compile(r"compute#firewall|google_compute_firewall|/global/networks/|IPProtocol:|\"IPProtocol\"")
 _DIRECTIONS = {"INGRESS": Direction.INBOUND, "EGRESS": Direction.OUTBOUND}
+_TERRAFORM = frozenset({"resource", "planned_values", "values", "terraform", "variable"})
 _DEFAULT_PRIORITY, _LOWEST_PRIORITY = 1000, 65_535
 _PROTOCOLS = {"tcp": 6, "udp": 17, "icmp": 1, "esp": 50, "ah": 51, "sctp": 132}
 _WITH_PORTS = frozenset({Protocol.TCP, Protocol.UDP, 132})
@@ -89,7 +90,7 @@ PARSER = GcpParser()
 
 
 def _of(document: object, file: str) -> Iterable[_Firewall]:
-    if isinstance(document, Mapping) and {"resource", "planned_values", "values"} & document.keys():
+    if isinstance(document, Mapping) and _TERRAFORM & document.keys():
         for one in terraform_resources(document, file):
             if one.type == "google_compute_firewall":
                 yield _firewall(_renamed(one.values), file)
