@@ -28,6 +28,7 @@ class AuditEntry(Base):
         Index(None, "target_id", "number"),
         Index(None, "actor_id", "number"),
         Index(None, "action", "number"),
+        Index(None, "outcome", "number"),
     )
 
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

@@ -26,6 +26,7 @@ class Device(Base):
     """A machine with a Bot Runner. Connected while ``connected_at`` is set, by the node ``node_id``."""
 
     __tablename__ = "devices"
+    __table_args__ = (Index(None, "mode", "connected_at", "slots"),)
 
     id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
     name: Mapped[str] = mapped_column(String(100), unique=True)

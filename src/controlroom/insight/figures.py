@@ -1,5 +1,6 @@
 """Reads the figures of the present moment."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,7 +18,7 @@ from controlroom.runs.states import ACTIVE, State
 
 BROKEN = (State.FAILED, State.TIMED_OUT, State.LOST, State.REJECTED)
 RECENT = timedelta(hours=24)
-_LOOKED_AT = 200
+_LOOKED_AT = 100
 """Newest failed runs that the bots in trouble are read from."""
 _MOST_SHOWN = 6
 
@@ -84,21 +85,25 @@ class DeviceFigures:
 
 async def broken(session: AsyncSession, caller: Caller, now: datetime) -> Broken:
     """Read what failed within `RECENT`, one look into the index for each state."""
-    failed, newest = 0, []
+    failed = 0
+    newest: list[tuple[State, str, str, str, str, datetime]] = []
     for state in BROKEN:
         ours = (Run.state == state, Run.created_at >= now - RECENT, *runs_for(caller))
         failed += await session.scalar(select(func.count()).select_from(Run).where(*ours)) or 0
-        rows = select(Run).where(*ours).order_by(Run.created_at.desc(), Run.id.desc()).limit(_LOOKED_AT)
-        newest += list(await session.scalars(rows))
-    newest.sort(key=lambda run: run.ended_at or run.created_at, reverse=True)
-    by_bot: dict[str, list[Run]] = {}
-    for run in newest:
-        by_bot.setdefault(run.bot_id, []).append(run)
+        columns = (Run.bot_id, Run.bot_name, Run.id, Run.message, Run.ended_at, Run.created_at)
+        rows = select(*columns).where(*ours).order_by(Run.created_at.desc(), Run.id.desc()).limit(_LOOKED_AT)
+        newest += [
+            (state, bot_id, bot_name, run_id, message, ended_at or created_at)
+            for bot_id, bot_name, run_id, message, ended_at, created_at in await session.execute(rows)
+        ]
+    newest.sort(key=lambda row: row[-1], reverse=True)
+    counts = Counter(row[1] for row in newest)
+    first = {row[1]: row for row in reversed(newest)}
     bots = [
-        BotInTrouble(runs[0].bot_id, runs[0].bot_name, len(runs), runs[0].id, runs[0].state, runs[0].message,
-                     runs[0].ended_at or runs[0].created_at)
-        for runs in by_bot.values()
-    ]  # fmt: skip
+        BotInTrouble(bot_id, bot_name, counts[bot_id], run_id, state, message, time)
+        for state, bot_id, bot_name, run_id, message, time in first.values()
+    ]
+    bots.sort(key=lambda bot: bot.time, reverse=True)
     return Broken(failed, bots[:_MOST_SHOWN])
 
 
@@ -108,19 +113,25 @@ async def running(session: AsyncSession, caller: Caller) -> Running:
         select(Run.state, func.count()).where(Run.state.in_(ACTIVE), *runs_for(caller)).group_by(Run.state)
     )
     counts = {State(state): count for state, count in await session.execute(counted)}
-    shown = (
-        select(Run, Attempt.step, Attempt.progress, Attempt.progress_message)
-        .join(Attempt, Attempt.id == Run.attempt_id)
-        .where(Run.state.in_(ACTIVE), *runs_for(caller))
-        .order_by(Run.created_at)
-        .limit(_MOST_SHOWN)
-    )
+    oldest: list[Run] = []
+    for state in ACTIVE:  # one look into the index for each: all at once would sort a million runs
+        query = select(Run).where(Run.state == state, *runs_for(caller)).order_by(Run.created_at, Run.id)
+        oldest += await session.scalars(query.limit(_MOST_SHOWN))
+    shown = sorted(oldest, key=lambda run: run.created_at)[:_MOST_SHOWN]
+    found = await session.scalars(select(Attempt).where(Attempt.id.in_([run.attempt_id for run in shown])))
+    attempts = {attempt.id: attempt for attempt in found}
     return Running(
         running=counts.get(State.RUNNING, 0),
         paused=counts.get(State.PAUSED, 0),
         starting=counts.get(State.ASSIGNED, 0),
-        runs=[RunningRun(*row) for row in await session.execute(shown)],
+        runs=[_running_run(run, attempts.get(run.attempt_id or "")) for run in shown],
     )
+
+
+def _running_run(run: Run, attempt: Attempt | None) -> RunningRun:
+    if attempt is None:
+        return RunningRun(run, "", None, "")
+    return RunningRun(run, attempt.step, attempt.progress, attempt.progress_message)
 
 
 async def waiting_count(session: AsyncSession, caller: Caller) -> int:

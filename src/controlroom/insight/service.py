@@ -16,7 +16,7 @@ from controlroom.runs.models import Run
 from controlroom.runs.queries import why_they_wait
 
 _TRENDS_KEPT = timedelta(seconds=10)
-_REASONS_KEPT = timedelta(seconds=2)
+_REASONS_KEPT = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Dashboard:
 
 @dataclass(slots=True)
 class InsightService:
-    """Reads figures, as ``app.state.insight``. Trends are shared for ten seconds, reasons for waiting for two."""
+    """Reads figures, as ``app.state.insight``. Trends are shared for ten seconds, reasons for waiting for five."""
 
     database: Database
     clock: Clock

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from controlroom.bots.models import Bot
 from controlroom.bots.rights import bots_for, place_of_bot_id
 from controlroom.devices.models import Device, DevicePool
+from controlroom.foundation.ids import is_id
 from controlroom.foundation.paging import Field, Grammar, Kind
 from controlroom.foundation.settings import Settings
 from controlroom.identity.caller import Caller
@@ -31,9 +32,13 @@ _LIVE = [state for state in State if state not in ENDED]
 GRAMMAR = Grammar(
     fields={
         "state": Field(Run.state, Kind.CHOICE, tuple(State)),
-        "bot": Field(Run.bot_name, matches=lambda value: (Run.bot_name == value) | (Run.bot_id == value)),
+        "bot": Field(
+            Run.bot_name,
+            matches=lambda value: Run.bot_id == value if is_id(value, "bot") else Run.bot_name == value,
+        ),
         "device": Field(
-            Run.device_name, matches=lambda value: (Run.device_name == value) | (Run.device_id == value)
+            Run.device_name,
+            matches=lambda value: Run.device_id == value if is_id(value, "dev") else Run.device_name == value,
         ),
         "pool": Field(
             Run.target_pool_id,
