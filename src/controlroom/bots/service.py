@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.bots.archive import PackageLimits, trusted_package
+from controlroom.bots.check import CheckReport
 from controlroom.bots.compare import Comparison, compare_packages
 from controlroom.bots.errors import CurrentVersionKept, UploadTooLarge, VersionRetired
 from controlroom.bots.folders import Folder, list_folders, move_folder
@@ -125,6 +126,15 @@ class BotService:
                 except IntegrityError:  # another first publish of this name came between
                     continue
         raise Conflict("Others publish this bot at the same time; publish it again.")
+
+    async def check(self, caller: Caller, chunks: AsyncIterator[bytes]) -> CheckReport:
+        """Check a package, the chunks of a zip, as `publish` would, and keep nothing of it.
+
+        Raises `PackageRefused` and `UploadTooLarge`; what the package's own files get wrong is in the report.
+        """
+        caller.require(Permission.BOT_PUBLISH)
+        async with received(chunks, folder=self._uploads, limits=self.limits, checks=self._checks) as package:
+            return package.report
 
     async def list_bots(self, caller: Caller, request: PageRequest) -> Page[BotView]:
         """Return a page of bots; see `lookup.BOT_GRAMMAR`."""

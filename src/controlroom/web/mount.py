@@ -18,6 +18,7 @@ from controlroom.web.pages.me import second_factor
 from controlroom.web.pages.me import view as me
 from controlroom.web.pages.pool import view as pool
 from controlroom.web.pages.pools import view as pools
+from controlroom.web.pages.publish_bot import view as publish_bot
 from controlroom.web.pages.run import view as run
 from controlroom.web.pages.run_form import view as run_form
 from controlroom.web.pages.sign_in import view as sign_in
@@ -32,6 +33,7 @@ _PAGES = (
     audit_entry,
     run,
     run_form,
+    publish_bot,
     bot,
     bots,
     devices,

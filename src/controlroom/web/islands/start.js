@@ -9,6 +9,7 @@ import { startForms } from "./forms.js";
 import { startLog } from "./log.js";
 import { startPasskeys } from "./passkeys.js";
 import { startTable } from "./table.js";
+import { startDrop } from "./drop.js";
 
 startNotices();
 startTheme();
@@ -17,6 +18,7 @@ startMoments();
 startKeyboard();
 startForms();
 startTable();
+startDrop();
 startLive();
 startLog();
 startPasskeys();

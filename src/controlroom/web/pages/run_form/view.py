@@ -18,7 +18,7 @@ from controlroom.bots.lookup import manifest_of
 from controlroom.bots.manifest import Manifest
 from controlroom.bots.models import Bot, BotVersion
 from controlroom.foundation.errors import ControlRoomError, FieldError, Invalid
-from controlroom.foundation.paging import PageRequest
+from controlroom.foundation.paging import Page, PageRequest
 from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
@@ -58,10 +58,15 @@ class Subject:
 
 
 @router.get("")
-async def run_form(request: Request, caller: Requester, bot_id: BotId, repeats: Repeats = "") -> Response:
-    """Show the form, with the schema's defaults or the inputs of the run that is repeated."""
+async def run_form(
+    request: Request, caller: Requester, bot_id: BotId, repeats: Repeats = "", last: bool = False
+) -> Response:
+    """Show the form, with the schema's defaults, the inputs of the run that is repeated, or those given last."""
     subject = await _subject(request, caller, bot_id, repeats, {})
     values = subject.repeats.inputs if subject.repeats else {}
+    if last and subject.repeats is None:
+        before = await _last_run(request, caller, subject)
+        values = before.inputs if before else {}
     shape = _shape(subject.schema)
     form = lay_out(shape, values={"": values} if shape is _FREE and values else values)
     options = {**dict.fromkeys(_OPTIONS, ""), "priority": "50", "version": str(subject.version.number)}
@@ -221,9 +226,19 @@ async def _show(
         "errors": errors,
         "elsewhere": [f"{pointer}: {message}" for pointer, message in errors.items() if pointer not in shown],
         "summary": summary,
+        "last_run": None if subject.repeats else await _last_run(request, caller, subject),
         **await _choices(request, caller, subject),
     }
     return page(request, caller, "pages/run_form/run_form.html", context, status=status)
+
+
+async def _last_run(request: Request, caller: Caller, subject: Subject) -> Run | None:
+    """Return the newest run of the bot that the caller asked for, where they may see it."""
+    if not caller.may(Permission.RUN_READ):
+        return None
+    asked = PageRequest(filter=f'bot:{subject.bot.id} "by:{caller.user_name}"', limit=1)
+    found: Page[Run] = await runs_of(request).list(caller, asked)
+    return found.items[0] if found.items else None
 
 
 async def _choices(request: Request, caller: Caller, subject: Subject) -> dict[str, Any]:
