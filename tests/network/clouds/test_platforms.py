@@ -74,14 +74,15 @@ TOOL = """\
 #!/bin/sh
 echo "$(basename "$0") $*" >>"$LOG"
 case "$*" in
-  *"--method get"*|*get-template*|*view-last-applied*) [ -n "${HELD:-}" ] && echo "$HELD" || exit 1 ;;
+  *"nsg list"*|*list-stacks*|*" get --ignore-not-found"*) [ -z "${HELD:-}" ] || echo present; exit "${BROKEN:-0}" ;;
+  *"--method get"*|*get-template*|*view-last-applied*) echo "$HELD"; exit "${UNSAVED:-0}" ;;
   *" diff "*) exit 1 ;;
 esac
 """
 
 
 def run_script(
-    rendering: Rendering, folder: Path, *steps: str, held: str = ""
+    rendering: Rendering, folder: Path, *steps: str, held: str = "", **trouble: str
 ) -> tuple[list[str], subprocess.CompletedProcess[str]]:
     """Run steps of a rendering's script with tools that only write down how they are called."""
     tools = folder / "tools"
@@ -106,6 +107,7 @@ def run_script(
         "RESOURCE_GROUP": "network",
         "VPC": "vpc-0abc",
         "NAMESPACE": "robots",
+        **trouble,
     }
     command = " && ".join(f"sh '{script}' {step}" for step in steps)
     done = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=30)
@@ -164,6 +166,20 @@ def test_rollback_gives_back_what_was_there(five_nodes: Path, target: str, tmp_p
     assert done.returncode == 0, done.stderr
     assert "controlroom-node-1.saved" in changing(lines)[-1]
     assert (tmp_path / "state/controlroom-node-1.saved").read_text() == "what was there\n"
+
+
+@pytest.mark.parametrize("target", [target for target in TARGETS if not target.endswith("terraform")])
+@pytest.mark.parametrize("trouble", ["BROKEN", "UNSAVED"])
+def test_what_cannot_be_saved_is_not_changed(
+    five_nodes: Path, target: str, trouble: str, tmp_path: Path
+) -> None:
+    rendering = renderer(target).render(projector_of(five_nodes).host("node-1"))
+
+    lines, done = run_script(rendering, tmp_path, "apply", held="what was there", **{trouble: "1"})
+
+    assert done.returncode != 0
+    assert lines
+    assert changing(lines) == []
 
 
 def test_terraform_rollback_puts_the_file_back_that_was_applied_before(

@@ -29,7 +29,13 @@ rollback() {
 apply() {
   check
   mkdir -p "$state"
-  az rest --method get --url "/subscriptions/{subscriptionId}/resourceGroups/$RESOURCE_GROUP/providers/Microsoft.Network/networkSecurityGroups/controlroom-cr1?api-version=2024-05-01" >"$saved" 2>/dev/null || : >"$saved"
+  # Where it cannot be told what is there, or it cannot be saved, nothing is changed.
+  held=$(az network nsg list --resource-group "$RESOURCE_GROUP" --output tsv --query "[?name=='controlroom-cr1'].id")
+  if [ -n "$held" ]; then
+    az rest --method get --url "/subscriptions/{subscriptionId}/resourceGroups/$RESOURCE_GROUP/providers/Microsoft.Network/networkSecurityGroups/controlroom-cr1?api-version=2024-05-01" >"$saved"
+  else
+    : >"$saved"
+  fi
   token="$$-$(date +%s)"
   echo "$token" >"$pending"
   az deployment group create --mode Incremental --output none --resource-group "$RESOURCE_GROUP" --name controlroom-cr1 --template-file "$folder/cr1.bicep"

@@ -34,7 +34,13 @@ rollback() {
 apply() {
   check
   mkdir -p "$state"
-  cat "$state/controlroom-cr1-azure.applied" >"$saved" 2>/dev/null || : >"$saved"
+  # Where it cannot be told what is there, or it cannot be saved, nothing is changed.
+  held=$([ ! -e "$state/controlroom-cr1-azure.applied" ] || echo applied)
+  if [ -n "$held" ]; then
+    cat "$state/controlroom-cr1-azure.applied" >"$saved"
+  else
+    : >"$saved"
+  fi
   token="$$-$(date +%s)"
   echo "$token" >"$pending"
   terraform -chdir="$folder" apply -input=false "$state/controlroom-cr1-azure.plan"

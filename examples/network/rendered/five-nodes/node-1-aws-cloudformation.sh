@@ -29,7 +29,13 @@ rollback() {
 apply() {
   check
   mkdir -p "$state"
-  aws cloudformation get-template --stack-name controlroom-node-1 --query TemplateBody --output text >"$saved" 2>/dev/null || : >"$saved"
+  # Where it cannot be told what is there, or it cannot be saved, nothing is changed.
+  held=$(aws cloudformation list-stacks --output text --query "StackSummaries[?StackName=='controlroom-node-1' && StackStatus!='DELETE_COMPLETE'].StackId")
+  if [ -n "$held" ]; then
+    aws cloudformation get-template --stack-name controlroom-node-1 --query TemplateBody --output text >"$saved"
+  else
+    : >"$saved"
+  fi
   token="$$-$(date +%s)"
   echo "$token" >"$pending"
   aws cloudformation deploy --stack-name controlroom-node-1 --no-fail-on-empty-changeset --template-file "$folder/node-1-aws.yaml" --parameter-overrides "Vpc=$VPC" ${BUCKET:+--s3-bucket "$BUCKET"}

@@ -34,7 +34,13 @@ rollback() {
 apply() {
   check
   mkdir -p "$state"
-  cat "$state/controlroom_node-1-gcp.applied" >"$saved" 2>/dev/null || : >"$saved"
+  # Where it cannot be told what is there, or it cannot be saved, nothing is changed.
+  held=$([ ! -e "$state/controlroom_node-1-gcp.applied" ] || echo applied)
+  if [ -n "$held" ]; then
+    cat "$state/controlroom_node-1-gcp.applied" >"$saved"
+  else
+    : >"$saved"
+  fi
   token="$$-$(date +%s)"
   echo "$token" >"$pending"
   terraform -chdir="$folder" apply -input=false "$state/controlroom_node-1-gcp.plan"

@@ -29,7 +29,13 @@ rollback() {
 apply() {
   check
   mkdir -p "$state"
-  kubectl --namespace "$NAMESPACE" apply view-last-applied --output yaml networkpolicy/controlroom-node-1 >"$saved" 2>/dev/null || : >"$saved"
+  # Where it cannot be told what is there, or it cannot be saved, nothing is changed.
+  held=$(kubectl --namespace "$NAMESPACE" get --ignore-not-found --output name networkpolicy/controlroom-node-1)
+  if [ -n "$held" ]; then
+    kubectl --namespace "$NAMESPACE" apply view-last-applied --output yaml networkpolicy/controlroom-node-1 >"$saved"
+  else
+    : >"$saved"
+  fi
   token="$$-$(date +%s)"
   echo "$token" >"$pending"
   kubectl --namespace "$NAMESPACE" apply -f "$folder/node-1-kubernetes.yaml"

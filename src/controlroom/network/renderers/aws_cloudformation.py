@@ -111,6 +111,10 @@ def _script(stack: str, file: str) -> str:
             f'--template-body "file://$folder/{file}"',
             f'{deploy} --no-execute-changeset --template-file "$folder/{file}" {parameters}',
         ),
+        present=(
+            "aws cloudformation list-stacks --output text --query "
+            f"\"StackSummaries[?StackName=='{stack}' && StackStatus!='DELETE_COMPLETE'].StackId\""
+        ),
         save=f"aws cloudformation get-template --stack-name {stack} --query TemplateBody --output text",
         apply=(f'{deploy} --template-file "$folder/{file}" {parameters}',),
         restore=(f'{deploy} --template-file "$saved" {parameters}',),

@@ -179,6 +179,7 @@ def deployment_script(projection: Projection, file: str) -> str:
             f"az deployment group validate --output none {template}",
             f"az deployment group what-if {template}",
         ),
+        present=f"az network nsg list {group} --output tsv --query \"[?name=='{name}'].id\"",
         save=f"az rest --method get --url {url}",
         apply=(f"az deployment group create --mode Incremental --output none {template}",),
         restore=(f'az rest --method put --url {url} --body "@$saved"',),

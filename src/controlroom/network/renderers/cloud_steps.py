@@ -38,7 +38,13 @@ rollback() {{
 apply() {{
   check
   mkdir -p "$state"
-  {save} >"$saved" 2>/dev/null || : >"$saved"
+  # Where it cannot be told what is there, or it cannot be saved, nothing is changed.
+  held=$({present})
+  if [ -n "$held" ]; then
+    {save} >"$saved"
+  else
+    : >"$saved"
+  fi
   token="$$-$(date +%s)"
   echo "$token" >"$pending"
   {apply}
@@ -68,6 +74,7 @@ def cloud_script(
     needs: str,
     required: Sequence[tuple[str, str]] = (),
     check: Sequence[str],
+    present: str,
     save: str,
     apply: Sequence[str],
     restore: Sequence[str],
@@ -75,14 +82,15 @@ def cloud_script(
 ) -> str:
     """Return the script. Steps are commands that may use ``$folder``, where the rules are, and ``$saved``.
 
-    ``required`` are environment variables that must be set, each with what it names. ``save`` writes what is there
-    to its standard output, and fails where there is nothing.
+    ``required`` are environment variables that must be set, each with what it names. ``present`` prints
+    something where there is something of ours already, and ``save`` writes that to its standard output.
     """
     return _SCRIPT.format(
         name=name,
         needs=needs,
         required="".join(f': "${{{variable}:?set it to {what}}}"\n' for variable, what in required),
         check="\n  ".join(check),
+        present=present,
         save=save,
         apply="\n  ".join(apply),
         restore="\n    ".join(restore),
@@ -104,6 +112,7 @@ def terraform_script(name: str, file: str) -> str:
             'mkdir -p "$state"',
             f"{run} plan -input=false -out={plan}",
         ),
+        present=f'[ ! -e "$state/{name}.applied" ] || echo applied',
         save=f'cat "$state/{name}.applied"',
         apply=(f"{run} apply -input=false {plan}", f'cp "$folder/{file}" "$state/{name}.applied"'),
         restore=(

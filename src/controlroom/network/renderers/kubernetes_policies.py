@@ -122,6 +122,7 @@ def _script(name: str, file: str) -> str:
             # diff ends with 1 where something would change, which is no failure.
             f'{run} diff -f "$folder/{file}" || [ $? -eq 1 ]',
         ),
+        present=f"{run} get --ignore-not-found --output name networkpolicy/{name}",
         save=f"{run} apply view-last-applied --output yaml networkpolicy/{name}",
         apply=(f'{run} apply -f "$folder/{file}"',),
         restore=(f'{run} apply -f "$saved"',),
