@@ -69,3 +69,26 @@ def test_a_limit_that_is_no_number_is_said_at_its_field(client: httpx.Client, bo
     assert answer.status_code == 422
     assert 'value="many"' in answer.text
     assert "must be a whole number from 1 to 10,000" in answer.text
+
+
+@pytest.mark.parametrize("form", ["edit", "run"])
+def test_a_session_that_ends_in_a_form_loses_nothing(page: Page, site: Site, bot_id: str, form: str) -> None:
+    page.goto(f"/bots/{bot_id}/{form}")
+    if form == "edit":
+        page.get_by_label("Description").fill("Long thought about")
+    else:
+        page.get_by_label("Least amount").fill("many")
+        page.get_by_role("button", name="Add to tags").click()
+        page.locator('[name="/inputs/tags/1"]').fill("typed")
+    page.context.clear_cookies()
+    page.locator(".form-end").get_by_role("button", name="Save" if form == "edit" else "Run").click()
+    page.wait_for_url("**/sign-in?next=*")
+    page.get_by_label("Name").fill("admin")
+    page.get_by_label("Password").fill(site.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(f"**/bots/{bot_id}/{form}")
+    if form == "edit":
+        expect(page.get_by_label("Description")).to_have_value("Long thought about")
+    else:
+        expect(page.get_by_label("Least amount")).to_have_value("many")
+        expect(page.locator('[name="/inputs/tags/1"]')).to_have_value("typed")

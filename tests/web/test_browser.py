@@ -292,7 +292,8 @@ def test_no_page_has_a_serious_fault_or_overflows(
     device = site.do(lambda: site.app.state.devices.get(site.caller, "robot-01"))
     paths = (
         "/activity", "/activity?filter=bot:nobody", "/activity?filter=x:y", f"/runs/{failed_run}", f"/runs/{long_run[0]}", "/bots",
-        f"/bots/{bot_id}", f"/bots/{bot_id}/run", "/devices", f"/devices/{device.id}", "/devices/join", "/me", "/nowhere",
+        f"/bots/{bot_id}", f"/bots/{bot_id}/run", f"/bots/{bot_id}/edit", f"/bots/{bot_id}/compare", "/bots/publish",
+        f"/runs/{failed_run}/compare", "/devices", f"/devices/{device.id}", "/devices/join", "/me", "/nowhere",
     )  # fmt: skip
     for path in paths:
         page.goto(path)

@@ -10,8 +10,10 @@ from controlroom.bots.schemas import (
     LARGEST_NUMBER,
     BotEditIn,
     BotOut,
+    CheckOut,
     ComparisonOut,
     CurrentIn,
+    FindingOut,
     PublishedOut,
     VersionDetailOut,
     VersionOut,
@@ -122,6 +124,16 @@ async def publish_bot(
     response.status_code = status.HTTP_201_CREATED if published.created else status.HTTP_200_OK
     response.headers["Location"] = f"{router.prefix}/{published.bot.id}/versions/{published.version.number}"
     return published_out(published)
+
+
+@router.post("/check", openapi_extra=_PACKAGE_BODY)
+async def check_package(request: Request, bots: Bots, caller: Publisher) -> CheckOut:
+    """Check a package as publishing would, and keep nothing of it."""
+    report = await bots.check(caller, request.stream())
+    findings = [FindingOut.model_validate(finding) for finding in report.findings]
+    return CheckOut(
+        passed=not report.errors, name=report.manifest.name if report.manifest else "", findings=findings
+    )
 
 
 @router.get("")

@@ -116,6 +116,16 @@ class FindingOut(Schema):
     line: int
 
 
+class CheckOut(Schema):
+    """What the check of a package found; nothing of the package was kept."""
+
+    passed: bool = Field(description="Whether it could be published.")
+    name: str = Field(
+        description="The name that it declares; empty where it declares none or cannot be read."
+    )
+    findings: list[FindingOut]
+
+
 class PublishedOut(Schema):
     """What came of publishing."""
 

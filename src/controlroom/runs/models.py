@@ -135,16 +135,6 @@ class LogChunk(Base):
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
-class UsageSeries(Base):
-    """What an attempt used over time; ``data`` is a MessagePack array of `protocol.messages.UsageSample`, thinned out as it grows."""
-
-    __tablename__ = "usage_series"
-
-    attempt_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
-    sample_count: Mapped[int]
-    data: Mapped[bytes] = mapped_column(LargeBinary)
-
-
 class Artifact(Base):
     """A file that an attempt left, stored by its hash; of two with one name in an attempt the later counts."""
 

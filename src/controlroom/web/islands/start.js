@@ -10,6 +10,7 @@ import { startLog } from "./log.js";
 import { startPasskeys } from "./passkeys.js";
 import { startTable } from "./table.js";
 import { startDrop } from "./drop.js";
+import { startDrafts } from "./drafts.js";
 
 startNotices();
 startTheme();
@@ -19,6 +20,7 @@ startKeyboard();
 startForms();
 startTable();
 startDrop();
+startDrafts();
 startLive();
 startLog();
 startPasskeys();

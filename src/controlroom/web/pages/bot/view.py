@@ -16,7 +16,7 @@ from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.web.lists import Listing, ListQuery
 from controlroom.web.pages.bot.changes import shown_change
-from controlroom.web.rendering import go_to, page
+from controlroom.web.rendering import go_to, is_htmx, page
 from controlroom.web.services import bots_of, runs_of
 
 router = APIRouter(include_in_schema=False, prefix="/bots/{bot_id}")
@@ -108,7 +108,9 @@ async def edit(
         await service.edit(caller, bot_id, wanted, check_revision=check_revision)
     except PreconditionFailed:
         bot = (await service.get_bot(caller, bot_id)).bot
-        return _edit_form(request, caller, bot, typed, present=_typed(bot), status=412)
+        return _edit_form(
+            request, caller, bot, typed, present=_typed(bot), status=422 if is_htmx(request) else 412
+        )
     except (Invalid, Conflict) as error:
         bot = (await service.get_bot(caller, bot_id)).bot
         errors = {field.pointer: field.message for field in error.fields}

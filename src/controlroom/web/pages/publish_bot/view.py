@@ -10,7 +10,7 @@ from controlroom.foundation.errors import Conflict, ControlRoomError, Invalid
 from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
-from controlroom.web.rendering import go_to, page
+from controlroom.web.rendering import go_to, is_htmx, page
 from controlroom.web.services import bots_of
 
 router = APIRouter(include_in_schema=False, prefix="/bots/publish")
@@ -33,7 +33,7 @@ async def check(request: Request, caller: Publisher, package: UploadFile) -> Res
     try:
         report = await bots_of(request).check(caller, _pieces(package))
     except (Invalid, UploadTooLarge) as error:
-        return _show(request, caller, {"refusal": error}, status=error.status)
+        return _show(request, caller, {"refusal": error}, status=_status(request, error))
     return _show(request, caller, {"report": report, "file_name": package.filename or "package.zip"})
 
 
@@ -61,8 +61,13 @@ async def publish(
             size_bytes=package.size,
         )
     except (Invalid, Conflict, UploadTooLarge) as error:
-        return _show(request, caller, {"refusal": error, "typed": typed}, status=error.status)
+        return _show(request, caller, {"refusal": error, "typed": typed}, status=_status(request, error))
     return go_to(request, f"/bots/{published.bot.id}")
+
+
+def _status(request: Request, error: ControlRoomError) -> int:
+    """Return the status of a refusal; htmx takes a part of a page with 422 and no other error."""
+    return 422 if is_htmx(request) else error.status
 
 
 async def _pieces(package: UploadFile) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""Saved filters of lists, and what each attempt used over time.
+"""Saved filters of lists.
 
 Revision 0003, after 0002.
 """
@@ -37,17 +37,9 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_saved_filters_list_name_name"), "saved_filters", ["list_name", "name"], unique=False
     )
-    op.create_table(
-        "usage_series",
-        sa.Column("attempt_id", sa.String(length=32), nullable=False),
-        sa.Column("sample_count", sa.Integer(), nullable=False),
-        sa.Column("data", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("attempt_id", name=op.f("pk_usage_series")),
-    )
 
 
 def downgrade() -> None:
     """Take the tables back to the revision before."""
-    op.drop_table("usage_series")
     op.drop_index(op.f("ix_saved_filters_list_name_name"), table_name="saved_filters")
     op.drop_table("saved_filters")
