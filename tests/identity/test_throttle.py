@@ -5,6 +5,7 @@ import pytest
 from controlroom.foundation.cache.memory import MemoryCache
 from controlroom.foundation.errors import TooManyRequests
 from controlroom.identity import throttle as rules
+from controlroom.identity.known_devices import KnownDevices
 from controlroom.identity.throttle import SignInThrottle, network_of
 
 
@@ -124,3 +125,37 @@ def test_neighbours_are_one_network(addresses: Iterable[str]) -> None:
 @pytest.mark.parametrize("address", ["", "testclient", "not an address\ud800"])
 def test_an_address_that_is_none_still_counts(address: str) -> None:
     assert network_of(address) != network_of("192.0.2.1")
+
+
+async def test_guessers_on_the_owners_own_network_do_not_lock_out_the_browser_that_is_known(
+    throttle: SignInThrottle, waits: Waits
+) -> None:
+    await fail(throttle, "alice", "192.0.2.7", rules.FREE_PER_ACCOUNT_AND_NETWORK + 1)
+    await refused_seconds(throttle, "alice", "192.0.2.8")
+    known = await throttle.admit("alice", "192.0.2.8", "her-browser")
+    await throttle.succeeded(known)
+    assert waits == []
+
+
+async def test_a_stolen_known_browser_is_slowed_down_as_well(throttle: SignInThrottle) -> None:
+    for _ in range(rules.FREE_PER_ACCOUNT_AND_NETWORK + 1):
+        await throttle.failed(await throttle.admit("alice", "192.0.2.7", "her-browser"))
+    with pytest.raises(TooManyRequests):
+        await throttle.admit("alice", "198.51.100.9", "her-browser")
+    await throttle.admit("alice", "192.0.2.7", "another-browser")
+
+
+def test_a_device_cookie_counts_for_the_account_that_signed_in_and_for_no_other() -> None:
+    devices = KnownDevices(b"k" * 32)
+    value = devices.value_for("alice")
+    assert devices.device_of(value, "alice")
+    for forged, account in (
+        (value, "bob"),
+        (value[:-1] + ("0" if value[-1] != "0" else "1"), "alice"),
+        ("", "alice"),
+        ("x.y", "alice"),
+        ("x" * 500, "alice"),
+        ("\u00e9.\u00e9", "alice"),
+    ):
+        assert devices.device_of(forged, account) == ""
+    assert KnownDevices(b"x" * 32).device_of(value, "alice") == ""

@@ -7,7 +7,7 @@ from starlette.testclient import TestClient
 
 from controlroom.foundation.settings import Settings
 from controlroom.identity.access import Guard
-from controlroom.identity.cookies import STEP_COOKIE_NAME, SessionCookie
+from controlroom.identity.cookies import DEVICE_COOKIE_NAME, STEP_COOKIE_NAME, SessionCookie
 from controlroom.server.app import create_app
 from controlroom.web.security import CONTENT_SECURITY_POLICY
 from security.conftest import PROBES, Hostile, headers_for, sent
@@ -105,7 +105,7 @@ def test_a_change_from_another_site_is_refused_even_with_the_token(
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("name", ["controlroom_session", STEP_COOKIE_NAME])
+@pytest.mark.parametrize("name", ["controlroom_session", STEP_COOKIE_NAME, DEVICE_COOKIE_NAME])
 def test_cookies_of_sessions_cannot_be_read_by_script_and_go_to_nobody_else(name: str) -> None:
     for secure in (False, True):
         response = Response()

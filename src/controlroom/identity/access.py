@@ -14,7 +14,7 @@ from functools import cache
 from typing import Annotated, Any, cast
 from urllib.parse import urlencode, urlsplit
 
-from fastapi import Depends, Request, Security, WebSocket
+from fastapi import Depends, Request, Response, Security, WebSocket
 from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.requests import HTTPConnection
 
@@ -25,9 +25,11 @@ from controlroom.identity.cookies import COOKIE_NAME
 from controlroom.identity.cross_site import require_own_origin, require_own_page, safe_next
 from controlroom.identity.errors import SecondFactorNeeded, SignInNeeded
 from controlroom.identity.factors.passkeys import Party
+from controlroom.identity.known_devices import LIFETIME_SECONDS as DEVICE_SECONDS
 from controlroom.identity.live_sessions import is_background
 from controlroom.identity.permissions import Permission
 from controlroom.identity.service import IdentityService
+from controlroom.identity.sessions import Origin, SignedIn
 
 SIGN_IN_PATH = "/sign-in"
 ENROL_PATH = "/me/second-factor"
@@ -185,6 +187,24 @@ def party_of(connection: HTTPConnection) -> Party:
     address = identity_of(connection).public_url or f"{connection.url.scheme}://{connection.url.netloc}"
     parts = urlsplit(address)
     return Party(parts.hostname or "", (f"{parts.scheme}://{parts.netloc}",))
+
+
+def origin_of(connection: HTTPConnection) -> Origin:
+    """Return where a request comes from, as a session keeps it and the throttle counts it."""
+    return Origin(
+        address_of(connection),
+        connection.headers.get("user-agent", ""),
+        request_id_of(connection),
+        identity_of(connection).device_cookie.read(connection) or "",
+    )
+
+
+def give_session(connection: HTTPConnection, response: Response, signed_in: SignedIn) -> None:
+    """Give the browser the cookies of a new session: its own, and the one by which the browser is known again."""
+    identity = identity_of(connection)
+    identity.cookie.give(response, signed_in.token, lifetime_seconds=identity.sessions.lifetime_seconds)
+    known = identity.devices.value_for(signed_in.user.name)
+    identity.device_cookie.give(response, known, lifetime_seconds=DEVICE_SECONDS)
 
 
 def address_of(connection: HTTPConnection) -> str:

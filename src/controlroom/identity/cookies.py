@@ -4,6 +4,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 COOKIE_NAME = "controlroom_session"
+DEVICE_COOKIE_NAME = "controlroom_device"
+"""Tells a browser that someone signed in from before; it opens nothing."""
 STEP_COOKIE_NAME = "controlroom_sign_in"
 """Carries the secret of a sign-in whose second step is still to come."""
 

@@ -19,6 +19,7 @@ from controlroom.identity.errors import SignInEnded, WrongSecondFactor
 from controlroom.identity.factors.passkeys import Party, answered, new_challenge, request_options
 from controlroom.identity.factors.recovery import looks_like_recovery, recovery_hash
 from controlroom.identity.factors.totp import matching_step
+from controlroom.identity.known_devices import KnownDevices
 from controlroom.identity.models import Challenge, FactorKind, Purpose, RecoveryCode, SecondFactor, User
 from controlroom.identity.sealing import Sealing
 from controlroom.identity.second_factors import factors_of, passkey_of
@@ -55,6 +56,7 @@ class SecondStep:
         authentication: Authentication,
         sealing: Sealing,
         throttle: SignInThrottle,
+        devices: KnownDevices,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -62,6 +64,7 @@ class SecondStep:
         self._authentication = authentication
         self._sealing = sealing
         self._throttle = throttle
+        self._devices = devices
 
     async def begin(self, transaction: Transaction, user: User) -> NextStep | None:
         """Begin a second step for a user who has proved the first; return None where they have no second factor."""
@@ -95,7 +98,8 @@ class SecondStep:
         """Open the session; raise `WrongSecondFactor`, `SignInEnded` after too long or too often, `TooManyRequests`."""
         async with self._database.read() as session:
             _, user = await self._step(session, token)
-        attempt = await self._throttle.admit(f"{user.id} second factor", origin.address)
+        device = self._devices.device_of(origin.device, user.name)
+        attempt = await self._throttle.admit(f"{user.id} second factor", origin.address, device)
         async with self._database.write() as transaction:
             begun, present = await self._step(transaction.session, token, lock=True)
             used = await self._used(transaction.session, begun, present, answer, party)
@@ -116,7 +120,7 @@ class SecondStep:
         if replaces:
             self._authentication.forget_session(replaces)
         await self._throttle.succeeded(attempt)
-        await self._throttle.forgive(user.name, origin.address)
+        await self._throttle.forgive(user.name, origin.address, device)
         return signed_in
 
     async def _step(self, session: AsyncSession, token: str, *, lock: bool = False) -> tuple[Challenge, User]:

@@ -16,9 +16,10 @@ from controlroom.identity.api_keys import ApiKeys
 from controlroom.identity.assignments import Assignments
 from controlroom.identity.authentication import Authentication
 from controlroom.identity.caller import Caller
-from controlroom.identity.cookies import STEP_COOKIE_NAME, SessionCookie
+from controlroom.identity.cookies import DEVICE_COOKIE_NAME, STEP_COOKIE_NAME, SessionCookie
 from controlroom.identity.enrolment import Enrolment
 from controlroom.identity.explanation import Explanations
+from controlroom.identity.known_devices import KnownDevices
 from controlroom.identity.passwords import PasswordHasher, PasswordPolicy
 from controlroom.identity.permissions import Permission
 from controlroom.identity.providers.local import LocalProvider
@@ -55,11 +56,15 @@ class IdentityService:
         self.authentication = Authentication(database, clock, settings, self.usage)
         self.accounts = Accounts(database, clock, self.authentication, self._hasher, self.policy)
         self.sessions = Sessions(database, clock, settings, self.authentication)
-        sealing = Sealing(secret_key or secrets.token_bytes(32))
+        key = secret_key or secrets.token_bytes(32)
+        sealing, self.devices = Sealing(key), KnownDevices(key)
+        self.device_cookie = SessionCookie(secure=is_https, name=DEVICE_COOKIE_NAME)
         throttle = SignInThrottle(cache, clock)
         self.second_factors = SecondFactors(database, clock, self.authentication)
         self.enrolment = Enrolment(database, clock, self.sessions, self.authentication, sealing)
-        self.second_step = SecondStep(database, clock, self.sessions, self.authentication, sealing, throttle)
+        self.second_step = SecondStep(
+            database, clock, self.sessions, self.authentication, sealing, throttle, self.devices
+        )
         self.local = LocalProvider(
             database,
             clock,
@@ -69,6 +74,7 @@ class IdentityService:
             policy=self.policy,
             throttle=throttle,
             second_step=self.second_step,
+            devices=self.devices,
         )
         self.api_keys = ApiKeys(database, clock, self.authentication)
         self.roles = RoleService(database, clock, self.authentication)

@@ -59,11 +59,12 @@ class OpenSession:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request comes from: the client's address, its User-Agent and the request's id."""
+    """Where a request comes from: the client's address, its User-Agent, the request's id, and its device cookie."""
 
     address: str
     agent: str = ""
     request_id: str = ""
+    device: str = ""
 
 
 class Sessions:

@@ -2,8 +2,9 @@
 
 Three counts, each within an hour of its first failure:
 
-* an account from one network (IPv4 /24, IPv6 /64): after some tries each further one must wait longer, up to a
-  quarter of an hour. A guesser shuts out nobody but their own network.
+* an account from one network (IPv4 /24, IPv6 /64), or from one browser that it signed in from before: after some
+  tries each further one must wait longer, up to a quarter of an hour. A guesser shuts out nobody but their own network,
+  and there not the browser of the owner.
 * a network over all accounts, against one password tried on many: waits of up to a minute, but not for an account
   that signed in from this network before.
 * an account over all networks: tries only take longer, never fail for it, for everyone but those networks.
@@ -56,12 +57,14 @@ class SignInThrottle:
         self._sleep = sleep
         self._delayed = 0
 
-    async def admit(self, account: str, address: str) -> Attempt:
+    async def admit(self, account: str, address: str, device: str = "") -> Attempt:
         """Count a try and let it through, perhaps later; raise `TooManyRequests` that says when to come again.
+
+        ``device`` names a browser that the account signed in from before: its tries count by themselves.
 
         The try is counted before its password is looked at, so that tries made side by side count too.
         """
-        attempt = await self._attempt(account, address)
+        attempt = await self._attempt(account, address, device)
         await self._refuse_while_blocked(attempt.pair)
         if not attempt.is_known:
             await self._refuse_while_blocked(attempt.network)
@@ -83,15 +86,15 @@ class SignInThrottle:
         await self._cache.delete(f"{attempt.pair}:until")
         await self._cache.set(f"{attempt.pair}:known", b"1", _KNOWN_SECONDS)
 
-    async def forgive(self, account: str, address: str) -> None:
+    async def forgive(self, account: str, address: str, device: str = "") -> None:
         """Forgive an account's tries from a network: its owner came in from there by a second step."""
-        await self.succeeded(await self._attempt(account, address))
+        await self.succeeded(await self._attempt(account, address, device))
 
-    async def _attempt(self, account: str, address: str) -> Attempt:
+    async def _attempt(self, account: str, address: str, device: str) -> Attempt:
         who = hashlib.sha256(account.encode(errors="replace")).hexdigest()[:32]
         where = network_of(address)
-        pair = f"sign_in:{who}:{where}"
-        known = await self._cache.get(f"{pair}:known") is not None
+        pair = f"sign_in:{who}:device:{device}" if device else f"sign_in:{who}:{where}"
+        known = bool(device) or await self._cache.get(f"{pair}:known") is not None
         return Attempt(pair, f"sign_in:network:{where}", f"sign_in:account:{who}", known)
 
     async def _refuse_while_blocked(self, key: str) -> None:

@@ -14,6 +14,7 @@ from controlroom.foundation.outbox import emit
 from controlroom.identity.authentication import Authentication
 from controlroom.identity.caller import Caller
 from controlroom.identity.errors import WrongCredentials
+from controlroom.identity.known_devices import KnownDevices
 from controlroom.identity.live_sessions import end_sessions
 from controlroom.identity.models import User
 from controlroom.identity.names import folded_name
@@ -39,6 +40,7 @@ class LocalProvider:
         policy: PasswordPolicy,
         throttle: SignInThrottle,
         second_step: SecondStep,
+        devices: KnownDevices,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -48,6 +50,7 @@ class LocalProvider:
         self._policy = policy
         self._throttle = throttle
         self._second_step = second_step
+        self._devices = devices
 
     async def sign_in(
         self, *, name: str, password: str, origin: Origin, replaces: str | None = None
@@ -60,7 +63,8 @@ class LocalProvider:
         takes), and `TooManyRequests` where there were too many tries.
         """
         name = folded_name(name)
-        attempt = await self._throttle.admit(name, origin.address)
+        device = self._devices.device_of(origin.device, name)
+        attempt = await self._throttle.admit(name, origin.address, device)
         async with self._database.read() as session:
             user = await session.scalar(select(User).where(User.name == name))
         is_right = await self._hasher.is_right(password, user.password_hash if user else None)

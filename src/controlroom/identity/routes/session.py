@@ -8,11 +8,11 @@ from controlroom.foundation.http import PROBLEMS
 from controlroom.identity.access import (
     PUBLIC,
     Guard,
-    address_of,
+    give_session,
     identity_of,
+    origin_of,
     party_of,
     permitted,
-    request_id_of,
 )
 from controlroom.identity.caller import Caller
 from controlroom.identity.challenges import LIFETIME
@@ -20,8 +20,7 @@ from controlroom.identity.cross_site import require_own_origin
 from controlroom.identity.factor_schemas import NextStepOut, SecondStepIn
 from controlroom.identity.schemas import SignedInOut, SignInIn, WhoAmI
 from controlroom.identity.second_step import Answer, NextStep
-from controlroom.identity.service import IdentityService
-from controlroom.identity.sessions import Origin, SignedIn
+from controlroom.identity.sessions import SignedIn
 
 STEP_SECONDS = int(LIFETIME.total_seconds())
 
@@ -54,7 +53,7 @@ async def sign_in(request: Request, response: Response, body: SignInIn) -> Signe
         identity.step_cookie.give(response, signed_in.token, lifetime_seconds=STEP_SECONDS)
         response.status_code = 202
         return NextStepOut.of(*await identity.second_step.waiting(signed_in.token, party_of(request)))
-    return await _signed_in(identity, response, signed_in)
+    return await _signed_in(request, response, signed_in)
 
 
 @router.post("/session/second-step", dependencies=[PUBLIC], status_code=201)
@@ -71,12 +70,12 @@ async def finish_sign_in(request: Request, response: Response, body: SecondStepI
     )
     response.headers["Cache-Control"] = "no-store"
     identity.step_cookie.take(response)
-    return await _signed_in(identity, response, signed_in)
+    return await _signed_in(request, response, signed_in)
 
 
-async def _signed_in(identity: IdentityService, response: Response, signed_in: SignedIn) -> SignedInOut:
-    identity.cookie.give(response, signed_in.token, lifetime_seconds=identity.sessions.lifetime_seconds)
-    known = await identity.authentication.by_session(signed_in.token)
+async def _signed_in(request: Request, response: Response, signed_in: SignedIn) -> SignedInOut:
+    give_session(request, response, signed_in)
+    known = await identity_of(request).authentication.by_session(signed_in.token)
     return SignedInOut(
         user_id=signed_in.user.id,
         name=signed_in.user.name,
@@ -103,8 +102,3 @@ async def sign_out(
     identity = identity_of(request)
     await identity.sessions.sign_out(caller)
     identity.cookie.take(response)
-
-
-def origin_of(request: Request) -> Origin:
-    """Return where a request comes from, as a session keeps it."""
-    return Origin(address_of(request), request.headers.get("user-agent", ""), request_id_of(request))

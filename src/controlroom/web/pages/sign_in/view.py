@@ -11,19 +11,18 @@ from controlroom.identity.access import (
     PUBLIC,
     SIGN_IN_PATH,
     Guard,
-    address_of,
     caller_of,
+    give_session,
     identity_of,
+    origin_of,
     page_caller,
     party_of,
-    request_id_of,
 )
 from controlroom.identity.caller import Caller
 from controlroom.identity.challenges import LIFETIME
 from controlroom.identity.cross_site import require_own_origin, safe_next
 from controlroom.identity.errors import SignInEnded
 from controlroom.identity.second_step import Answer, NextStep
-from controlroom.identity.sessions import Origin
 from controlroom.web.rendering import go_to, page
 
 router = APIRouter(include_in_schema=False)
@@ -57,7 +56,7 @@ async def sign_in(
     require_own_origin(request, identity.public_url)
     try:
         signed_in = await identity.local.sign_in(
-            name=name, password=password, origin=_origin(request), replaces=identity.cookie.read(request)
+            name=name, password=password, origin=origin_of(request), replaces=identity.cookie.read(request)
         )
     except (Unauthenticated, TooManyRequests, Invalid) as error:
         return _form(request, next, name=name, error=error)
@@ -66,7 +65,7 @@ async def sign_in(
         identity.step_cookie.give(response, signed_in.token, lifetime_seconds=_STEP_SECONDS)
         return response
     response = go_to(request, safe_next(next))
-    identity.cookie.give(response, signed_in.token, lifetime_seconds=identity.sessions.lifetime_seconds)
+    give_session(request, response, signed_in)
     return response
 
 
@@ -86,7 +85,7 @@ async def finish_sign_in(
             token,
             Answer(code, read_credential(credential)),
             party=party_of(request),
-            origin=_origin(request),
+            origin=origin_of(request),
             replaces=identity.cookie.read(request),
         )
     except SignInEnded as error:
@@ -95,7 +94,7 @@ async def finish_sign_in(
         return await _second_step(request, token, next, error=error)
     response = go_to(request, safe_next(next))
     identity.step_cookie.take(response)
-    identity.cookie.give(response, signed_in.token, lifetime_seconds=identity.sessions.lifetime_seconds)
+    give_session(request, response, signed_in)
     return response
 
 
@@ -138,10 +137,6 @@ async def _second_step(
     }
     status = error.status if error else 200
     return page(request, None, "pages/sign_in/second_step.html", context, status=status)
-
-
-def _origin(request: Request) -> Origin:
-    return Origin(address_of(request), request.headers.get("user-agent", ""), request_id_of(request))
 
 
 def _form(
