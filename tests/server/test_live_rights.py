@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ from starlette.websockets import WebSocketDisconnect
 from conftest import SteeredClock
 from controlroom.audit.actor import SYSTEM
 from controlroom.foundation.settings import Settings
+from controlroom.identity.caller import Caller
+from controlroom.identity.cookies import COOKIE_NAME
+from controlroom.identity.permissions import Permission
 from controlroom.identity.service import IdentityService, local_caller
 from controlroom.server.app import create_app
 from controlroom.server.live import api as live_api
@@ -112,7 +116,7 @@ def until_closed(socket: WebSocketTestSession) -> int:
 
 
 async def _sign_out(watched: Watched) -> None:
-    (token,) = watched.client.cookies.values()
+    token = watched.client.cookies[COOKIE_NAME]
     signed_in = await watched.identity.authentication.by_session(token)
     assert signed_in is not None
     await watched.identity.sessions.sign_out(signed_in.caller(address="", request_id=""))
@@ -183,3 +187,36 @@ def test_only_what_a_person_does_keeps_a_session_alive(
         watched.pass_minutes(20)
         last = watched.is_signed_in(**headers)
     assert last is is_alive
+
+
+@pytest.mark.timeout(60)
+def test_a_stream_is_closed_when_its_api_key_is_revoked(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_api, "LOOK_AGAIN_SECONDS", 3600.0)
+
+    async def make_key() -> tuple[Caller, str, str]:
+        token = watched.client.cookies[COOKIE_NAME]
+        signed_in = await watched.identity.authentication.by_session(token)
+        assert signed_in is not None
+        caller = signed_in.caller(address="", request_id="")
+        made = await watched.identity.api_keys.create(
+            caller,
+            name="watching",
+            permissions=[Permission.RUN_READ],
+            expires_at=watched.clock.now() + timedelta(days=1),
+        )
+        return caller, made.key.id, made.secret
+
+    assert watched.client.portal is not None
+    caller, key_id, secret = watched.client.portal.call(make_key)
+    code = 0
+    with (
+        suppress(CancelledError),
+        watched.client.websocket_connect(
+            "/api/v1/events/ws", headers={"Authorization": f"Bearer {secret}"}
+        ) as socket,
+    ):
+        watched.call(watched.identity.api_keys.revoke, caller, key_id)
+        code = until_closed(socket)
+    assert code == 1008
