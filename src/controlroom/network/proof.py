@@ -118,7 +118,7 @@ def prove(
         comparison = compare(wanted, real, hints=hints, budget=budget)
         nodes += comparison.nodes
         exposed: list[Finding] = []
-        if direction is not Direction.OUTBOUND:
+        if direction is not Direction.OUTBOUND and not comparison.equal:
             exposed = list(_cluster_exposure(direction, projection, wanted, real, hints))
         told = {(one.rule, one.packet) for one in exposed}
         others = (_finding(direction, one, wanted, real) for one in comparison.differences)
