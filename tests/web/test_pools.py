@@ -1,0 +1,114 @@
+"""Pools and devices: made, edited and removed in the browser, and a new device shown as it arrives."""
+
+import re
+
+import httpx
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from controlroom.protocol.join import JoinRequest
+from controlroom.protocol.messages import DeviceFacts
+from web.served import Site, add_device
+
+SERIOUS = ("serious", "critical")
+FACTS = DeviceFacts("host", "linux", "6", "x86_64", "3.11", "0.1.0", 4, 8_000_000_000)
+
+
+def faults(page: Page) -> list[str]:
+    found = Axe().run(page).response["violations"]
+    return [each["id"] for each in found if each["impact"] in SERIOUS]
+
+
+def test_a_pool_is_made_edited_and_removed(page: Page, site: Site) -> None:
+    add_device(site, "press-1")
+    add_device(site, "press-2")
+    page.goto("/pools")
+    assert faults(page) == []
+    page.get_by_role("link", name="Make the first pool").click()
+    page.get_by_label("Name").fill("night")
+    page.get_by_label("Devices", exact=False).last.fill("press-2\nnobody")
+    page.get_by_role("button", name="Make the pool").click()
+    expect(page.get_by_text("There is no device 'nobody'.")).to_be_visible()
+    assert faults(page) == []
+    expect(page.get_by_label("Name")).to_have_value("night")
+    page.locator("#devices").fill("press-2\npress-1")
+    page.get_by_label("Its devices are filled").select_option("listed")
+    page.get_by_role("button", name="Make the pool").click()
+    expect(page.get_by_role("heading", name="night")).to_be_visible()
+    assert page.locator("tbody th a").all_inner_texts()[:2] == ["press-2", "press-1"]
+    assert faults(page) == []
+    page.get_by_role("link", name="Edit").click()
+    page.get_by_label("Its runs share it").select_option("round_robin")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("round robin: the bots take turns")).to_be_visible()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete the pool").click()
+    page.wait_for_url("**/pools")
+    expect(page.get_by_role("heading", name="No pool yet")).to_be_visible()
+
+
+def test_a_role_at_a_pool_is_given_and_taken_back(page: Page, site: Site) -> None:
+    async def prepare() -> str:
+        from controlroom.devices.schemas import PoolIn
+
+        state = site.app.state
+        await state.identity.accounts.create(
+            site.caller, name="carla", roles=["viewer"], password="long enough 12"
+        )
+        return str((await state.devices.create_pool(site.caller, PoolIn(name="owned"))).id)
+
+    pool_id = site.do(prepare)
+    page.goto(f"/pools/{pool_id}")
+    page.get_by_label("User").fill("carla")
+    page.get_by_label("Role here").select_option("operator")
+    page.get_by_role("button", name="Give the role").click()
+    expect(page.get_by_text("owns it")).to_be_visible()
+    assert faults(page) == []
+    page.get_by_role("button", name="Take back").click()
+    expect(page.get_by_text("Nobody has a role at this pool alone")).to_be_visible()
+
+
+def test_a_device_is_edited_and_its_history_told(page: Page, site: Site) -> None:
+    device = add_device(site, "editable")
+
+    async def come_and_go() -> None:
+        presence = site.app.state.presence
+        await presence.connected(device.id, "con_1", FACTS)
+        await presence.disconnected(device.id, "con_1")
+
+    site.do(come_and_go)
+    page.goto(f"/devices/{device.id}")
+    expect(page.get_by_text("Went away")).to_be_visible()
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_label("Name").fill("edited")
+    page.get_by_role("textbox", name="Slots").fill("7")
+    page.get_by_role("textbox", name="Labels").fill("excel, sap")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("0 / 7")).to_be_visible()
+    expect(page.locator(".facts .label").last).to_have_text("sap")
+    assert faults(page) == []
+
+
+def test_a_new_device_shows_on_the_join_page_as_it_arrives(page: Page, site: Site) -> None:
+    page.goto("/devices/join")
+    page.get_by_role("button", name="Make a join token").click()
+    expect(page.get_by_text("Waiting for the machine to join")).to_be_visible()
+    token = re.search(r"crj_[\w-]+", page.content())
+    assert token
+    assert faults(page) == []
+
+    async def join() -> None:
+        await site.app.state.joining.join(JoinRequest(token[0], "newcomer", FACTS), "192.0.2.1")
+
+    site.do(join)
+    expect(page.get_by_text("newcomer has joined")).to_be_visible()
+
+
+def test_the_list_of_devices_has_its_faces(client: httpx.Client, page: Page, site: Site) -> None:
+    add_device(site, "listed", labels=["only-here"])
+    assert "listed" in client.get("/devices", params={"filter": "label:only-here"}).text
+    table = client.get("/api/v1/devices/export", params={"filter": "label:only-here"}).text
+    assert table.splitlines()[0].startswith("id,name,mode")
+    for path in ("/devices", "/devices?filter=label:nobody", "/devices?filter=x:y"):
+        page.goto(path)
+        assert faults(page) == []
