@@ -57,14 +57,14 @@ async def ask(one: Probe, parts: list[bytes]) -> str | None:
 
 
 @pytest.mark.parametrize("name", [one.name for one in SPEAKING])
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(BEGINNINGS), st.lists(st.binary(max_size=300), max_size=6))
 def test_noise_never_breaks_a_parser(name: str, beginning: bytes, parts: list[bytes]) -> None:
     asyncio.run(ask(probes()[name], [beginning, *parts]))
 
 
 @pytest.mark.parametrize("name", [one.name for one in SPEAKING])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.binary(max_size=200), max_size=8))
 def test_pure_noise_is_never_open(name: str, parts: list[bytes]) -> None:
     assert asyncio.run(ask(probes()[name], parts)) is None
