@@ -6,6 +6,7 @@ bounded by the distinct sets of rules, not by the product of the intervals. ``hi
 ruleset from eating the machine.
 """
 
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -51,6 +52,7 @@ class Diagram:
         order: tuple[Field, ...] = ORDER,
         hints: Sequence[int] = (),
         budget: int = DEFAULT_BUDGET,
+        effort: int = sys.maxsize,
         closers: int = 1,
     ) -> None:
         self._family = family
@@ -58,6 +60,7 @@ class Diagram:
         self._order = order
         self._hints = hints
         self._budget = budget
+        self._effort = effort
         self._closers = closers
         self._region = (within or Match()).fields(family)
         everything = (ALL_PROTOCOLS, ALL_PORTS, family.everything, family.everything, ALL_PORTS)
@@ -66,6 +69,8 @@ class Diagram:
         self._bits = [1 << number for number in range(len(self._boxes.fields))]
         self._memo: dict[tuple[int, int], dict[Label, Path]] = {}
         self.nodes = 0
+        # How many rules all nodes together had before them, which is what the time goes into.
+        self.effort = 0
 
     def labels(self) -> dict[Label, Path]:
         """Return every label that some packet reaches, with the values of one such packet in field order."""
@@ -127,7 +132,8 @@ class Diagram:
         if known is not None:
             return known
         self.nodes += 1
-        if self.nodes > self._budget:
+        self.effort += len(live)
+        if self.nodes > self._budget or self.effort > self._effort:
             raise BudgetExceeded(self._budget)
         found: dict[Label, Path] = {}
         if level == len(self._order):
