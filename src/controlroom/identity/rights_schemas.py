@@ -8,6 +8,7 @@ from pydantic import Field, StringConstraints
 from controlroom.foundation.http import Schema
 from controlroom.identity.assignments import AssignmentView
 from controlroom.identity.explanation import Explanation, Reason
+from controlroom.identity.holders import Holder, HoldersAt
 from controlroom.identity.permissions import Permission, Scope
 from controlroom.identity.places import PlaceKind
 from controlroom.identity.roles import LONGEST_DESCRIPTION, RoleView
@@ -159,4 +160,57 @@ class ExplanationOut(Schema):
             hindrances=list(found.hindrances),
             elsewhere=[ReasonOut.of(each) for each in found.elsewhere],
             roles_with_it=list(found.roles_with_it),
+        )
+
+
+class HolderOut(Schema):
+    """A user with a role that counts at a place."""
+
+    user_id: str
+    user_name: str
+    is_enabled: bool
+    role: str
+    permissions: list[Permission] = Field(description="Those of the role that mean something at the place.")
+    kind: PlaceKind = Field(description="Where it was given: at the place, or above it.")
+    place: str
+    place_name: str
+    assignment_id: str = Field(description="Empty for a role at the root, which is part of the user.")
+
+    @classmethod
+    def of(cls, found: Holder) -> "HolderOut":
+        """Show a holder."""
+        return cls(
+            user_id=found.user_id,
+            user_name=found.user_name,
+            is_enabled=found.is_enabled,
+            role=found.role,
+            permissions=sorted(found.rights),
+            kind=found.place.kind,
+            place=found.place.value,
+            place_name=found.place_name,
+            assignment_id=found.assignment_id,
+        )
+
+
+class HoldersOut(Schema):
+    """Who has a role at a place."""
+
+    kind: PlaceKind
+    place: str
+    place_name: str
+    here: list[HolderOut] = Field(description="Roles given at the place itself.")
+    inherited: list[HolderOut] | None = Field(
+        description="Roles given above it, which count there too; null without the right 'user.read'."
+    )
+
+    @classmethod
+    def of(cls, found: HoldersAt) -> "HoldersOut":
+        """Show who has a role at a place."""
+        inherited = found.inherited
+        return cls(
+            kind=found.place.kind,
+            place=found.place.value,
+            place_name=found.name,
+            here=[HolderOut.of(each) for each in found.here],
+            inherited=None if inherited is None else [HolderOut.of(each) for each in inherited],
         )

@@ -9,6 +9,7 @@ from controlroom.foundation.http import Schema
 from controlroom.identity.caller import Caller
 from controlroom.identity.models import ApiKey, Session, User, UserKind
 from controlroom.identity.names import LONGEST_DISPLAY_NAME, LONGEST_KEY_NAME
+from controlroom.identity.overviews import Overview
 from controlroom.identity.passwords import LONGEST_PASSWORD
 from controlroom.identity.permissions import Permission, known_permissions
 from controlroom.identity.sessions import OpenSession
@@ -104,6 +105,22 @@ class UserOut(Schema):
             created_at=user.created_at,
             updated_at=user.updated_at,
             revision=user.revision,
+        )
+
+
+class ListedUserOut(UserOut):
+    """A user as a list shows them."""
+
+    second_factors: int = Field(description="How many second factors they have enrolled.")
+    seen_at: datetime | None = Field(description="When they last used a session or a key, exact to a minute.")
+
+    @classmethod
+    def listed(cls, user: User, overview: Overview) -> "ListedUserOut":
+        """Show a user with what is known of their coming and going."""
+        return cls(
+            **UserOut.of(user).model_dump(),
+            second_factors=overview.second_factors,
+            seen_at=overview.seen_at,
         )
 
 

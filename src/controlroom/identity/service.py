@@ -19,7 +19,9 @@ from controlroom.identity.caller import Caller
 from controlroom.identity.cookies import DEVICE_COOKIE_NAME, STEP_COOKIE_NAME, SessionCookie
 from controlroom.identity.enrolment import Enrolment
 from controlroom.identity.explanation import Explanations
+from controlroom.identity.holders import Holders
 from controlroom.identity.known_devices import KnownDevices
+from controlroom.identity.overviews import Overviews
 from controlroom.identity.passwords import PasswordHasher, PasswordPolicy
 from controlroom.identity.permissions import Permission
 from controlroom.identity.providers.local import LocalProvider
@@ -80,6 +82,8 @@ class IdentityService:
         self.roles = RoleService(database, clock, self.authentication)
         self.assignments = Assignments(database, clock, self.authentication)
         self.explanations = Explanations(database, self.accounts)
+        self.holders = Holders(database)
+        self.overviews = Overviews(database)
 
     async def ensure_administrator(self, *, name: str = "admin") -> str | None:
         """Create an administrator where there is no user at all, and return the password made up for them.

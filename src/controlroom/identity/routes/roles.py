@@ -14,6 +14,7 @@ from controlroom.identity.rights_schemas import (
     AssignmentIn,
     AssignmentOut,
     ExplanationOut,
+    HoldersOut,
     NewRoleIn,
     PermissionOut,
     RoleEditIn,
@@ -28,6 +29,10 @@ UserReader = Annotated[Caller, permitted(Permission.USER_READ)]
 RoleManager = Annotated[Caller, permitted(Permission.ROLE_MANAGE)]
 RightsManager = Annotated[Caller, permitted(Permission.RIGHTS_MANAGE)]
 RoleName = Annotated[str, Path(max_length=100)]
+PlaceAsked = Annotated[
+    str,
+    Query(max_length=400, description="A folder's path, a bot's or pool's id or name; empty for the root."),
+]
 
 _EDIT_PROBLEMS: dict[int | str, dict[str, object]] = {
     412: {"description": "Someone changed this meanwhile"},
@@ -116,6 +121,20 @@ async def take_role(
     await identity_of(request).assignments.take(caller, assignment_id)
 
 
+@router.get("/role-holders")
+async def list_holders(
+    request: Request,
+    caller: Anyone,
+    kind: Annotated[PlaceKind, Query(description="The kind of place.")] = PlaceKind.ROOT,
+    place: PlaceAsked = "",
+) -> HoldersOut:
+    """Say who has a role at a place, given there or above it.
+
+    Needs the right 'user.read', or 'rights.manage' at the place.
+    """
+    return HoldersOut.of(await identity_of(request).holders.at(caller, kind, place))
+
+
 @router.get("/users/{user_id}/why")
 async def explain_right(
     request: Request,
@@ -123,12 +142,7 @@ async def explain_right(
     user_id: Annotated[str, Path(max_length=100, description="The user's id or name.")],
     permission: Annotated[Permission, Query(description="The right that is asked about.")],
     kind: Annotated[PlaceKind, Query(description="The kind of place that is asked about.")] = PlaceKind.ROOT,
-    place: Annotated[
-        str,
-        Query(
-            max_length=400, description="A folder's path, a bot's or pool's id or name; empty for the root."
-        ),
-    ] = "",
+    place: PlaceAsked = "",
 ) -> ExplanationOut:
     """Say why a user may do something at a place, or why not."""
     return ExplanationOut.of(

@@ -11,6 +11,7 @@ from controlroom.identity.caller import Caller
 from controlroom.identity.models import User
 from controlroom.identity.permissions import Permission
 from controlroom.identity.schemas import (
+    ListedUserOut,
     NewUserIn,
     PasswordGivenOut,
     PasswordResetIn,
@@ -30,10 +31,13 @@ _EDIT_PROBLEMS: dict[int | str, dict[str, object]] = {
 
 
 @router.get("/users")
-async def list_users(request: Request, _caller: Reader, page: PageQuery) -> PageOut[UserOut]:
+async def list_users(request: Request, _caller: Reader, page: PageQuery) -> PageOut[ListedUserOut]:
     """List users. Filter by name, display_name, role, state (enabled, disabled), created, updated, or free text."""
-    found = await identity_of(request).accounts.page(page)
-    return PageOut(items=[UserOut.of(user) for user in found.items], next_cursor=found.next_cursor)
+    identity = identity_of(request)
+    found = await identity.accounts.page(page)
+    known = await identity.overviews.of([user.id for user in found.items])
+    items = [ListedUserOut.listed(user, known[user.id]) for user in found.items]
+    return PageOut(items=items, next_cursor=found.next_cursor)
 
 
 @router.post("/users", status_code=201)
