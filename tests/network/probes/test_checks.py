@@ -234,28 +234,44 @@ def test_proof_and_probe_that_disagree_are_found(five_nodes: Path) -> None:
     assert all("stops it, yet it arrived" in one.message for one in passed)
 
 
-async def test_pace_bounds_how_many_are_under_way() -> None:
-    under_way, most = 0, 0
+async def test_pace_bounds_how_many_are_under_way_and_one_probe_answers_like_questions() -> None:
+    under_way, most, connections = 0, 0, 0
+    three = asyncio.Event()
 
     async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal under_way, most
-        under_way += 1
+        nonlocal under_way, most, connections
+        under_way, connections = under_way + 1, connections + 1
         most = max(most, under_way)
-        await reader.read(1)
-        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-        await asyncio.sleep(0)
+        if under_way == 3:
+            three.set()
+        await asyncio.wait_for(three.wait(), 5)
+        await reader.readuntil(b"\r\n\r\n")
         under_way -= 1
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    server = await asyncio.start_server(hold, "0.0.0.0", 0)
     port = server.sockets[0].getsockname()[1]
-    asked = [question("http", f"127.0.0.{number}", port) for number in range(1, 2)]
-    asked += [replace(asked[0], flow=f"other-{number}") for number in range(20)]
-    outcomes = await run_questions(asked, LIMITS, Pace(1000, 3))
+    asked = [question("http", f"127.0.0.{number}", port) for number in range(1, 21)]
+    asked += [replace(one, flow="another") for one in asked]
+    outcomes = await run_questions(asked, LIMITS, Pace(10_000, 3))
     server.close()
 
-    assert [one.verdict for one in outcomes] == [Verdict.OPEN] * 21
-    assert most == 1, "questions that one probe answers share it"
+    assert [one.verdict for one in outcomes] == [Verdict.OPEN] * 40
+    assert (most, connections) == (3, 20)
+
+
+async def test_rate_spreads_the_beginnings(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+
+    async def note(seconds: float) -> None:
+        waited.append(seconds)
+
+    monkeypatch.setattr("controlroom.network.checks.running.asyncio.sleep", note)
+    asked = [question("http", f"127.0.0.{number}", free_port("tcp")) for number in range(1, 6)]
+    await run_questions(asked, LIMITS, Pace(0.5, 1))
+
+    assert max(waited) == pytest.approx(8, abs=2), "the fifth begins after four times two seconds"
 
 
 def report(evidence: str = "seen") -> CheckReport:

@@ -1,23 +1,20 @@
 """What firewalls do to packets, seen by probes: two hosts and a router between, each in a network namespace."""
 
-import ctypes
+import asyncio
 import os
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Iterator
 
 import pytest
 
 from controlroom.network.probes import Limits, Outcome, Target, Verdict, probe, run_probe
 
-Found = TypeVar("Found")
+from .namespace import inside
+
 LIMITS = Limits(connect_seconds=1.2, answer_seconds=1.2)
 CLIENT_V4, SERVER_V4, ROUTER_V4 = "10.98.1.2", "10.98.2.2", "10.98.1.1"
 SERVER_V6, ROUTER_V6 = "fd98:2::2", "fd98:1::1"
 PORT = 4000
-_NEW_NETWORK = 0x4000_0000  # CLONE_NEWNET, linux/sched.h
 
 
 def run(*command: str, text: str | None = None) -> None:
@@ -79,31 +76,7 @@ def ground(namespaces: str, nft: str) -> Iterator[Ground]:
         one.tear_down()
 
 
-def inside(namespace: str, work: Callable[[], Found]) -> Found:
-    """Run something in a thread of its own that has moved into a network namespace."""
-    found: list[Found] = []
-    failed: list[BaseException] = []
-
-    def move() -> None:
-        try:
-            with Path(f"/run/netns/{namespace}").open() as entry:
-                if ctypes.CDLL(None, use_errno=True).setns(entry.fileno(), _NEW_NETWORK):
-                    raise OSError(ctypes.get_errno(), "setns")
-            found.append(work())
-        except BaseException as error:
-            failed.append(error)
-
-    thread = threading.Thread(target=move)
-    thread.start()
-    thread.join()
-    if failed:
-        raise failed[0]
-    return found[0]
-
-
 def ask(ground: Ground, name: str, address: str) -> Outcome:
-    import asyncio
-
     return inside(ground.client, lambda: asyncio.run(run_probe(probe(name), Target(address, PORT), LIMITS)))
 
 
@@ -170,7 +143,6 @@ def test_rejection_by_the_host_itself_is_told_from_a_closed_port(ground: Ground)
 def test_address_of_nobody_and_network_without_route_are_unreachable(ground: Ground) -> None:
     ground.rule(ground.router, "forward", "")
     far = Limits(connect_seconds=6, answer_seconds=1)
-    import asyncio
 
     def ask_far(address: str) -> Outcome:
         return inside(
