@@ -58,7 +58,8 @@ def test_a_filter_is_saved_used_and_dropped(page: Page, runs: dict[str, str]) ->
     page.locator("summary", has_text="Saved").click()
     page.get_by_role("button", name="Save this filter").click()
     page.get_by_label("Name").fill("What failed")
-    page.get_by_role("button", name="Save", exact=True).click()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Save", exact=True).click()
     page.goto("/activity")
     page.locator("summary", has_text="Saved").click()
     page.get_by_role("link", name="What failed").click()

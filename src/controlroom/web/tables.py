@@ -35,7 +35,7 @@ class Column:
     """The grammar's field to sort by; empty where the column cannot be sorted."""
     style: str = ""
     heading: bool = False
-    """The cell that names the row: always shown, with the row's link."""
+    """The cell that names the row: always shown, with the row's link. A column without a title, of actions, is too."""
     shown: bool = True
     """Whether it shows before the reader has chosen."""
     newest_first: bool = False
@@ -167,5 +167,5 @@ def chosen_columns(spec: TableSpec, cookies: Mapping[str, str]) -> list[Column]:
     return [
         column
         for column in spec.columns
-        if column.heading or (column.name in names if chosen else column.shown)
+        if column.heading or not column.title or (column.name in names if chosen else column.shown)
     ]
