@@ -132,3 +132,43 @@ def test_a_note_that_is_none_is_refused(command: Command) -> None:
     for noted in ("5", "0:" + "a" * 64, "5:abc", f"5:{'a' * 64}x"):
         said = command("verify", "--noted", noted)
         assert (said.code, "number and hash" in said.err) == (EXIT_USAGE, True)
+
+
+def test_a_checkpoint_kept_elsewhere_holds_and_tells_when_the_log_no_longer_does(
+    command: Command, change, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    change(five_entries)
+    assert command("seal").code == 0
+    file = tmp_path / "checkpoint.json"
+    assert command("checkpoint", "--output", str(file)).code == 0
+    assert command("checkpoint", "--output", str(file)).code == EXIT_USAGE
+    key = command("key").out.strip()
+    assert json.loads(file.read_text())["public_key"] == key
+    assert json.loads(command("checkpoint").out)["public_key"] == key
+    assert command("verify", "--checkpoint", str(file)).code == 0
+    assert command("verify", "--checkpoint", str(file), "--public-key", "A" * 43 + "=").code == EXIT_FAILED
+    change(cut_off_the_last)
+    said = command("verify", "--checkpoint", str(file))
+    assert (said.code, "the checkpoint names entry 6" in said.out) == (EXIT_FAILED, True)
+
+
+def test_old_entries_are_exported_removed_and_proved_together_with_their_export(
+    command: Command, change, tmp_path: Path
+) -> None:  # type: ignore[no-untyped-def]
+    change(five_entries)
+    assert command("seal").code == 0
+    checkpoint, exported = tmp_path / "checkpoint.json", tmp_path / "old.jsonl"
+    assert command("checkpoint", "--output", str(checkpoint)).code == 0
+    whole = tmp_path / "whole.jsonl"
+    assert command("export", "--filter", "action:thing.*", "--output", str(whole)).code == 0
+    assert len(whole.read_text().splitlines()) == 5
+    said = command("retain", "--older-than", "1d", "--export-to", str(exported))
+    assert (said.code, "4 entries were removed: 1 to 4" in said.out) == (0, True)
+    assert command("verify").code == 0
+    assert command("verify", "--checkpoint", str(checkpoint)).code == 0
+    together = command("verify", "--checkpoint", str(checkpoint), "--exported", str(exported), "--json")
+    assert (together.code, json.loads(together.out)["removed"]) == (0, 4)
+    exported.write_text(exported.read_text().replace("thing.done", "thing.undone", 1))
+    assert command("verify", "--exported", str(exported)).code == EXIT_FAILED
+    for age in ("5m", "0d", "year"):
+        assert command("retain", "--older-than", age).code == EXIT_USAGE

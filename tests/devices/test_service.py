@@ -235,3 +235,34 @@ async def test_managing_needs_the_right(room: Room) -> None:
     ):
         with pytest.raises(Forbidden, match=r"device\.manage"):
             await act
+
+
+async def test_a_pool_keeps_the_order_of_its_devices_and_says_what_was_before(room: Room) -> None:
+    ids = [(await room.join(name)).device_id for name in ("one", "two", "three")]
+    made = await room.devices.create_pool(CALLER, PoolIn(name="night", device_ids=ids[::-1]))
+    assert (made.device_ids, made.share, made.device_order) == (ids[::-1], "priority", "spread")
+    wanted = PoolIn.model_validate(
+        {"name": "night", "device_ids": ids, "share": "round_robin", "device_order": "listed"}
+    )
+    edited = await room.devices.edit_pool(CALLER, made.id, wanted, made.revision)
+    assert (edited.device_ids, edited.share, edited.device_order) == (ids, "round_robin", "listed")
+    assert await room.devices.pools(CALLER) == [edited]
+    async with room.database.read() as session:
+        query = select(AuditEntry.detail).where(AuditEntry.action == "pool.edited")
+        detail = await session.scalar(query)
+    assert detail is not None
+    assert (detail["before"]["device_ids"], detail["after"]["device_ids"]) == (ids[::-1], ids)
+
+
+async def test_a_device_remembers_when_it_came_and_went_for_ninety_days(room: Room) -> None:
+    device_id = (await room.join("press")).device_id
+    await room.presence.connected(device_id, "con_1", FACTS)
+    await room.presence.disconnected(device_id, "con_1")
+    await room.presence.connected(device_id, "con_2", FACTS)
+    room.clock.advance(3_600)
+    await room.presence.forget_silent(10)
+    told = [(each.is_connected, each.reason) for each in await room.devices.presence(CALLER, device_id)]
+    assert told == [(False, "It fell silent."), (True, ""), (False, "The connection ended."), (True, "")]
+    room.clock.advance(91 * 86_400)
+    await room.presence.connected(device_id, "con_3", FACTS)
+    assert [each.is_connected for each in await room.devices.presence(CALLER, device_id)] == [True]

@@ -1,11 +1,13 @@
 """The dispatcher on a real database: order, slots, labels, pools, limits, long queues, and races."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, insert, select
 
-from controlroom.devices.models import DeviceMode
+from controlroom.bots.models import Bot
+from controlroom.devices.models import DeviceMode, PoolShare
 from controlroom.devices.schemas import PoolIn
 from controlroom.protocol.messages import Ended, Outcome
 from controlroom.runs.models import Attempt, Run
@@ -162,3 +164,29 @@ async def test_a_wake_makes_the_dispatcher_assign(room: Room) -> None:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_long_queue_of_one_bot_hides_no_other_where_bots_take_turns(room: Room) -> None:
+    """One bot's runs fill more than a window of the queue; in a round-robin pool the other's next run starts all the same."""
+    device = await room.device("press", slots=2)
+    wanted = PoolIn(name="shared", device_ids=[device], share=PoolShare.ROUND_ROBIN)
+    pool = await room.devices.create_pool(CALLER, wanted)
+    first = await room.ask(pool="shared")
+    async with room.database.write() as transaction:
+        bot = await transaction.session.get_one(Bot, first.bot_id)
+        other = {name: getattr(bot, name) for name in Bot.__table__.columns.keys()}  # noqa: SIM118  # not a dict
+        await transaction.session.execute(insert(Bot), [{**other, "id": "bot_other", "name": "other"}])
+        row = {name: getattr(first, name) for name in Run.__table__.columns.keys()}  # noqa: SIM118  # not a dict
+        rows = [{**row, "id": f"run_{number:026d}"} for number in range(250)]
+        later = {
+            **row,
+            "id": "run_z",
+            "bot_id": "bot_other",
+            "queued_at": room.clock.now() + timedelta(seconds=1),
+        }
+        await transaction.session.execute(insert(Run), [*rows, later])
+    room.clock.advance(2)
+    assert await room.dispatcher.assign_all() == 2
+    started = {(await room.run(run_id)).bot_id for run_id in await assigned(room)}
+    assert started == {first.bot_id, "bot_other"}
+    assert pool.share is PoolShare.ROUND_ROBIN
