@@ -73,7 +73,8 @@ def _judge(question: Question, outcome: Outcome, *, lively: bool) -> Answer:
 
 def advice(question: Question, outcome: Outcome) -> str:
     """Return the next thing to try for a flow that does not work."""
-    there, port, title = question.destination, question.target.port, question.probe.title
+    there, title = question.destination, question.probe.title
+    port = "one of these ports" if question.in_range else f"port {question.target.port}"
     return {
         Verdict.OPEN: "",
         Verdict.WRONG_PROTOCOL: (
@@ -84,7 +85,7 @@ def advice(question: Question, outcome: Outcome) -> str:
             f"packets pass; see the certificate and TLS settings of {there}, and whether a proxy between shows its own"
         ),
         Verdict.REFUSED: (
-            f"packets arrive; start {title} on {there} port {port}, or see whether it listens on another address; "
+            f"packets arrive; start {title} on {there}, {port}, or see whether it listens on another address; "
             f"before installation run check --listen there"
         ),
         Verdict.PROHIBITED: (
