@@ -91,6 +91,11 @@ class Explanations:
             roles_with_it=tuple(sorted(name for name, rights in roles.items() if permission in rights)),
         )
 
+    async def rights_of(self, user: User) -> list[Permission]:
+        """Return the rights that a user has at one place or another: the most that a key of theirs can have."""
+        async with self._database.read() as session:
+            return sorted((await standing_of(session, user)).placed.anywhere)
+
 
 async def _names(session: AsyncSession, asked: Place, standing: Standing) -> dict[Place, str]:
     names = await names_of(session, {asked, *(each.place for each in standing.given)})

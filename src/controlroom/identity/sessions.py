@@ -84,6 +84,11 @@ class Sessions:
         """How long a session lives at most."""
         return int(self._lifetime.total_seconds())
 
+    @property
+    def idle_minutes(self) -> int:
+        """How long a session lives without use."""
+        return int(self._idle.total_seconds() // 60)
+
     async def open(
         self,
         transaction: Transaction,

@@ -26,7 +26,19 @@ _MEDIA_TYPES = {
 }
 _DIGEST_LENGTH = 16
 _SVG_BODY = re.compile(r"<svg[^>]*>(.*)</svg>", re.DOTALL)
-_STYLES = ("base", "shell", "components", "table", "axis", "forms", "pages", "dashboard", "audit", "log")
+_STYLES = (
+    "base",
+    "shell",
+    "components",
+    "table",
+    "axis",
+    "forms",
+    "pages",
+    "dashboard",
+    "audit",
+    "administration",
+    "log",
+)
 """Style sheets in the order in which they stand in the one that browsers get."""
 
 

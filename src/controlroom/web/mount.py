@@ -5,6 +5,15 @@ from fastapi import FastAPI
 from controlroom.web.assets import mount_assets, read_assets
 from controlroom.web.failures import handle_failures
 from controlroom.web.pages.activity import view as activity
+from controlroom.web.pages.administration.keys import view as administration_keys
+from controlroom.web.pages.administration.rights import view as administration_rights
+from controlroom.web.pages.administration.role import view as administration_role
+from controlroom.web.pages.administration.roles import view as administration_roles
+from controlroom.web.pages.administration.sessions import view as administration_sessions
+from controlroom.web.pages.administration.start import view as administration_start
+from controlroom.web.pages.administration.user import keys as administration_user_keys
+from controlroom.web.pages.administration.user import view as administration_user
+from controlroom.web.pages.administration.users import view as administration_users
 from controlroom.web.pages.audit import view as audit
 from controlroom.web.pages.audit_entry import view as audit_entry
 from controlroom.web.pages.bot import view as bot
@@ -42,6 +51,15 @@ _PAGES = (
     pool,
     me,
     second_factor,
+    administration_start,
+    administration_users,
+    administration_user,
+    administration_user_keys,
+    administration_roles,
+    administration_role,
+    administration_rights,
+    administration_sessions,
+    administration_keys,
     why,
     jump,
     filters,

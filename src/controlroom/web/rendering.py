@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse
 from controlroom.identity.caller import Caller
 from controlroom.web import wording
 from controlroom.web.assets import WEB_FOLDER, Assets
-from controlroom.web.navigation import menu_of
+from controlroom.web.navigation import menu_of, sections_of
 from controlroom.web.theme import Theme
 
 THEME_COOKIE = "controlroom_theme"
@@ -75,6 +75,7 @@ def frame(request: Request, caller: Caller | None) -> dict[str, Any]:
     return {
         "who": caller,  # a macro's own `caller` means its call block
         "menu": menu_of(caller) if caller else [],
+        "sections": sections_of(caller) if caller else [],
         "path": request.url.path,
         "theme": chosen if chosen in tuple(Theme) else Theme.SYSTEM.value,
         "menu_is_narrow": request.cookies.get(NARROW_COOKIE) == "narrow",

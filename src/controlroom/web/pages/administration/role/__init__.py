@@ -1,0 +1,1 @@
+"""One role: what it lets one do, who has it; made, edited, removed."""

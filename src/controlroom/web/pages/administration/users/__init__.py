@@ -1,0 +1,1 @@
+"""The list of users, and the form that makes one."""
