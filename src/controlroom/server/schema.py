@@ -9,8 +9,9 @@ from controlroom.foundation.database import Base, Database
 from controlroom.identity import models as _identity
 from controlroom.runs import measures as _measures
 from controlroom.runs import models as _runs
+from controlroom.sites import models as _sites
 
-ROOMS = (_audit, _bots, _devices, _filters, _identity, _outbox, _measures, _runs)
+ROOMS = (_audit, _bots, _devices, _filters, _identity, _outbox, _measures, _runs, _sites)
 """Modules that declare tables; importing them fills the metadata."""
 
 METADATA = Base.metadata
