@@ -4,6 +4,7 @@ from controlroom.audit import models as _audit
 from controlroom.bots import models as _bots
 from controlroom.devices import models as _devices
 from controlroom.filters import models as _filters
+from controlroom.foundation import live_settings as _live_settings
 from controlroom.foundation import outbox as _outbox
 from controlroom.foundation.database import Base, Database
 from controlroom.identity import models as _identity
@@ -11,7 +12,7 @@ from controlroom.runs import measures as _measures
 from controlroom.runs import models as _runs
 from controlroom.sites import models as _sites
 
-ROOMS = (_audit, _bots, _devices, _filters, _identity, _outbox, _measures, _runs, _sites)
+ROOMS = (_audit, _bots, _devices, _filters, _identity, _live_settings, _outbox, _measures, _runs, _sites)
 """Modules that declare tables; importing them fills the metadata."""
 
 METADATA = Base.metadata
