@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -73,9 +73,13 @@ class ControlRoom:
 
 @contextmanager
 def control_room(
-    *, runners: int = 1, slots: int = 4, environment: dict[str, str] | None = None
+    *,
+    runners: int = 1,
+    slots: int = 4,
+    environment: dict[str, str] | None = None,
+    prepare: Callable[[Path], None] | None = None,
 ) -> Iterator[ControlRoom]:
-    """Start a Control Room for the length of the block."""
+    """Start a Control Room for the length of the block; ``prepare`` gets its data folder before the server starts."""
     with ExitStack() as stack:
         folder = Path(
             stack.enter_context(
@@ -93,6 +97,8 @@ def control_room(
         key, tokens = asyncio.run(
             _set_up(folder / "data", runners, variables.get("CONTROLROOM_DATABASE_URL", ""))
         )
+        if prepare is not None:
+            prepare(folder / "data")
         url = f"http://127.0.0.1:{port}"
         begun = time.monotonic()
         server = _start(stack, ["server", "start"], variables, folder / "server.log")
