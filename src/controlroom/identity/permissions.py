@@ -41,7 +41,11 @@ class Permission(StrEnum):
     RUN_REQUEST = "run.request", Scope.BOTS, "Have bots run, and runs repeated."
     RUN_CONTROL = "run.control", Scope.BOTS, "Cancel, pause and resume anyone's runs."
     DEVICE_READ = "device.read", Scope.DEVICES, "See devices and pools, and what the devices do."
-    DEVICE_USE = "device.use", Scope.DEVICES, "Send a run to a device or pool by name."
+    DEVICE_USE = (
+        "device.use",
+        Scope.DEVICES,
+        "Have runs use devices, and name the device or pool that they are for.",
+    )
     DEVICE_MANAGE = (
         "device.manage",
         Scope.DEVICES,

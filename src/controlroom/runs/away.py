@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.devices.models import Device, DeviceMode, PoolMember
-from controlroom.runs.matching import Board, WaitingRun
+from controlroom.runs.matching import Board, WaitingRun, may_use
 
 _MOST_DEVICES = 10_000
 
@@ -66,4 +66,5 @@ def _fits(run: WaitingRun, device_id: str, labels: frozenset[str], pools: frozen
         (run.device_id is None or run.device_id == device_id)
         and (run.pool_id is None or run.pool_id in pools)
         and run.labels <= labels
+        and may_use(run, pools)
     )

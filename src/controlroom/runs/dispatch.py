@@ -247,7 +247,15 @@ async def _with_turns(
 
 
 _WAITING = (
-    select(Run.id, Run.bot_id, Bot.most_at_once, Run.labels, Run.target_device_id, Run.target_pool_id)
+    select(
+        Run.id,
+        Run.bot_id,
+        Bot.most_at_once,
+        Run.labels,
+        Run.target_device_id,
+        Run.target_pool_id,
+        Run.usable_pool_ids,
+    )
     .join(Bot, Bot.id == Run.bot_id)
     .where(Run.state == State.QUEUED)
     .order_by(Run.priority.desc(), Run.queued_at, Run.id)
@@ -266,6 +274,9 @@ def waiting_run(
     labels: Sequence[str],
     device_id: str | None,
     pool_id: str | None,
+    usable_pools: Sequence[str] | None,
+    asked_by: str = "",
 ) -> WaitingRun:
     """Make a waiting run of its columns."""
-    return WaitingRun(run_id, bot_id, most_at_once, frozenset(labels), device_id, pool_id)
+    usable = None if usable_pools is None else frozenset(usable_pools)
+    return WaitingRun(run_id, bot_id, most_at_once, frozenset(labels), device_id, pool_id, usable, asked_by)

@@ -15,6 +15,9 @@ class WaitingRun:
     labels: frozenset[str]
     device_id: str | None = None
     pool_id: str | None = None
+    usable_pools: frozenset[str] | None = None
+    """The pools whose devices whoever asked for it may use; None is every device, in a pool or in none."""
+    asked_by: str = ""
 
 
 @dataclass(slots=True)
@@ -109,6 +112,7 @@ def take_turns(runs: Sequence[WaitingRun], board: Board) -> list[WaitingRun]:
 
 
 _PLAIN = PoolRule()
+_MOST_POOLS_NAMED = 3
 
 
 def _choose(fitting: Sequence[OpenDevice], rule: PoolRule) -> OpenDevice:
@@ -131,11 +135,14 @@ def explain_wait(run: WaitingRun, board: Board, names: Mapping[str, str]) -> str
     missing = [label for label in sorted(run.labels) if all(label not in device.labels for device in in_pool)]
     if missing:
         return f"It needs label '{missing[0]}': no connected device has it."
-    fitting = [device for device in board.devices if _fits(run, device)]
-    if not fitting:
+    suiting = [device for device in board.devices if _suits(run, device)]
+    if not suiting:
         return (
             f"It needs the labels {', '.join(sorted(run.labels))} together: no connected device has them all."
         )
+    fitting = [device for device in suiting if may_use(run, device.pools)]
+    if not fitting:
+        return _not_usable(run, suiting, names)
     if all(device.free <= 0 for device in fitting):
         return f"All {sum(device.slots for device in fitting)} slot(s) of the {len(fitting)} device(s) that fit are taken."
     return "It is about to be assigned."
@@ -145,7 +152,30 @@ def _bot_is_full(run: WaitingRun, active_by_bot: Mapping[str, int]) -> bool:
     return run.bot_most_at_once is not None and active_by_bot.get(run.bot_id, 0) >= run.bot_most_at_once
 
 
+def may_use(run: WaitingRun, pools: frozenset[str]) -> bool:
+    """Say whether whoever asked for a run may use a device that is in these pools."""
+    return run.usable_pools is None or not run.usable_pools.isdisjoint(pools)
+
+
+def _not_usable(run: WaitingRun, suiting: Iterable[OpenDevice], names: Mapping[str, str]) -> str:
+    pools = {pool for device in suiting for pool in device.pools}
+    named = sorted(f"'{names[pool]}'" for pool in pools if names.get(pool))[:_MOST_POOLS_NAMED]
+    who = run.asked_by or "Whoever asked for it"
+    what = (
+        f"pool {' or '.join(named)}, where devices would fit"
+        if named
+        else "any of the devices that would fit"
+    )
+    return (
+        f"{who} may not use {what}: that needs the right 'device.use' at a pool of theirs; run it again then."
+    )
+
+
 def _fits(run: WaitingRun, device: OpenDevice) -> bool:
+    return _suits(run, device) and may_use(run, device.pools)
+
+
+def _suits(run: WaitingRun, device: OpenDevice) -> bool:
     return (
         (run.device_id is None or run.device_id == device.id)
         and (run.pool_id is None or run.pool_id in device.pools)

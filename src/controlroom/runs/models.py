@@ -50,6 +50,8 @@ class Run(Base):
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     target_device_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
     target_pool_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
+    usable_pool_ids: Mapped[list[str] | None] = mapped_column(Json)
+    """The pools whose devices whoever asked for it might use then; None is every device, in a pool or in none."""
     labels: Mapped[list[str]] = mapped_column(Json)
     timeout_seconds: Mapped[float] = mapped_column(default=0)
     retry: Mapped[dict[str, Any]] = mapped_column(Json)
@@ -132,6 +134,15 @@ class LogChunk(Base):
     highest_level: Mapped[int]
     first_time: Mapped[float]
     last_time: Mapped[float]
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class AttemptUsage(Base):
+    """What an attempt's processes used over time, as `runs.usage` packs it: apart, since few who read attempts want it."""
+
+    __tablename__ = "attempt_usage"
+
+    attempt_id: Mapped[str] = mapped_column(String(ID_LENGTH), primary_key=True)
     data: Mapped[bytes] = mapped_column(LargeBinary)
 
 

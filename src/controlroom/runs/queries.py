@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from controlroom.bots.models import Bot
 from controlroom.bots.rights import bots_for, place_of_bot_id
 from controlroom.devices.models import Device, DevicePool
+from controlroom.devices.rights import pools_for
 from controlroom.foundation.ids import is_id
 from controlroom.foundation.paging import Field, Grammar, Kind
 from controlroom.foundation.settings import Settings
@@ -19,13 +20,14 @@ from controlroom.identity.permissions import Permission
 from controlroom.runs.away import away_words, read_away
 from controlroom.runs.dispatch import read_board, waiting_run
 from controlroom.runs.errors import RunNotFound
-from controlroom.runs.matching import explain_wait
+from controlroom.runs.matching import WaitingRun, explain_wait
 from controlroom.runs.models import Artifact, Attempt, LogChunk, Run, RunHistory
 from controlroom.runs.schemas import AttemptOut, HistoryOut, RunDetailOut, RunOut
 from controlroom.runs.states import ENDED, State
 
 _MOST_HISTORY = 500
 _MOST_STRETCHES = 20_000
+_MOST_POOLS = 10_000
 _OVERVIEW_HOURS = 24
 _LIVE = [state for state in State if state not in ENDED]
 
@@ -137,7 +139,9 @@ async def attempts_of(session: AsyncSession, run_id: str) -> Sequence[Attempt]:
     ).all()
 
 
-async def run_detail(session: AsyncSession, run: Run, now: datetime, settings: Settings) -> RunDetailOut:
+async def run_detail(
+    session: AsyncSession, caller: Caller, run: Run, now: datetime, settings: Settings
+) -> RunDetailOut:
     """Return a run with its attempts, its newest history, and why it waits."""
     newest = (
         select(RunHistory)
@@ -151,21 +155,25 @@ async def run_detail(session: AsyncSession, run: Run, now: datetime, settings: S
         **base.model_dump(),
         attempts=[AttemptOut.model_validate(attempt) for attempt in await attempts_of(session, run.id)],
         history=[HistoryOut.model_validate(row) for row in reversed(history)],
-        waiting_because=await _why_it_waits(session, run, now, settings),
+        waiting_because=await _why_it_waits(session, caller, run, now, settings),
     )
 
 
-async def _why_it_waits(session: AsyncSession, run: Run, now: datetime, settings: Settings) -> str:
+async def _why_it_waits(
+    session: AsyncSession, caller: Caller, run: Run, now: datetime, settings: Settings
+) -> str:
     if run.state is not State.QUEUED:
         return ""
     if run.not_before > now:
         return f"It is tried again at {run.not_before:%H:%M:%S} UTC."
     most_at_once = await session.scalar(select(Bot.most_at_once).where(Bot.id == run.bot_id))
-    waiting = waiting_run(
-        run.id, run.bot_id, most_at_once, run.labels, run.target_device_id, run.target_pool_id
-    )
+    asked_by = "You" if run.requested_by_id == caller.user_id else run.requested_by
+    waiting = _waiting(run, most_at_once, asked_by)
     board = await read_board(session, now, settings)
-    words = explain_wait(waiting, board, await _names(session, run))
+    names = await _names(session, run)
+    if run.usable_pool_ids is not None:
+        names |= await _pool_names(session, caller)
+    words = explain_wait(waiting, board, names)
     away = away_words(waiting, board, await read_away(session, board))
     return f"{words} {away}." if away else words
 
@@ -182,11 +190,23 @@ async def why_they_wait(
         if run.not_before > now:
             reasons[run.id] = f"It is tried again at {run.not_before:%H:%M:%S} UTC."
             continue
-        waiting = waiting_run(
-            run.id, run.bot_id, most_at_once.get(run.bot_id), run.labels, run.target_device_id, run.target_pool_id
-        )  # fmt: skip
+        waiting = _waiting(run, most_at_once.get(run.bot_id), run.requested_by)
         reasons[run.id] = explain_wait(waiting, board, await _names(session, run))
     return reasons
+
+
+def _waiting(run: Run, most_at_once: int | None, asked_by: str) -> WaitingRun:
+    return waiting_run(
+        run.id, run.bot_id, most_at_once, run.labels,
+        run.target_device_id, run.target_pool_id, run.usable_pool_ids, asked_by,
+    )  # fmt: skip
+
+
+async def _pool_names(session: AsyncSession, caller: Caller) -> dict[str, str]:
+    """Return the names of the pools that the caller may see."""
+    seen = pools_for(caller, Permission.DEVICE_READ)
+    rows = await session.execute(select(DevicePool.id, DevicePool.name).where(*seen).limit(_MOST_POOLS))
+    return {pool_id: name for pool_id, name in rows}  # noqa: C416  # rows are not pairs to the type checker
 
 
 async def _names(session: AsyncSession, run: Run) -> dict[str, str]:

@@ -70,6 +70,7 @@ async def add_run(
     """Write a queued run with its history, audit entry and event; raise `Invalid` that names each field that cannot stand."""
     bot, bot_version, manifest = version
     session = transaction.session
+    usable = usable_pools(caller)
     inputs = await asyncio.to_thread(check_inputs, manifest.inputs_of(wanted.task), wanted.inputs)
     run = Run(
         id=new_id("run"),
@@ -89,6 +90,7 @@ async def add_run(
         idempotency_key=wanted.idempotency_key,
         target_device_id=await _device_id(session, caller, wanted.device),
         target_pool_id=await _pool_id(session, caller, wanted.pool),
+        usable_pool_ids=None if usable is None else sorted(usable),
         labels=sorted({*manifest.labels, *wanted.labels}),
         timeout_seconds=wanted.timeout_seconds
         if wanted.timeout_seconds is not None
@@ -118,6 +120,16 @@ async def add_run(
 def _retry(manifest: Manifest, wanted: RunIn) -> dict[str, Any]:
     policy = manifest.retry if wanted.retry is None else RetryPolicy(**wanted.retry.model_dump())
     return msgspec.structs.asdict(policy)
+
+
+def usable_pools(caller: Caller) -> frozenset[str] | None:
+    """Return the pools whose devices a caller may use, or None where they may use every device.
+
+    Raises `Forbidden` for who may use none at all: their run would wait for ever.
+    """
+    caller.require(Permission.DEVICE_USE)
+    places = caller.places_with(Permission.DEVICE_USE)
+    return None if places is None else frozenset(place.value for place in places)
 
 
 async def _device_id(session: AsyncSession, caller: Caller, reference: str | None) -> str | None:

@@ -36,8 +36,11 @@ from controlroom.runs.schemas import (
     RetryIn,
     RunDetailOut,
     RunIn,
+    UsageOut,
+    UsageSampleOut,
 )
 from controlroom.runs.states import ENDED, State
+from controlroom.runs.usage import Sample, samples_of, samples_of_run
 
 Change = Callable[[Caller, str], Awaitable[Run]]
 
@@ -180,7 +183,7 @@ class RunService:
         caller.require(Permission.RUN_READ)
         async with self._database.read() as session:
             run = await queries.run_for(session, caller, Permission.RUN_READ, run_id)
-            return await queries.run_detail(session, run, self._clock.now(), self._settings)
+            return await queries.run_detail(session, caller, run, self._clock.now(), self._settings)
 
     async def attempts(self, caller: Caller, run_id: str) -> Sequence[Attempt]:
         """Return a run's attempts, first to last."""
@@ -220,6 +223,28 @@ class RunService:
         async with self._database.read() as session:
             await queries.run_for(session, caller, Permission.RUN_READ, run_id)
             return await queries.log_stretches(session, run_id)
+
+    async def usage(self, caller: Caller, attempt_id: str) -> UsageOut:
+        """Return what an attempt's processes used over time."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            attempt = await queries.attempt_for(session, caller, attempt_id)
+            samples = await samples_of(session, attempt.id)
+        return UsageOut(
+            attempt_id=attempt.id,
+            samples=[UsageSampleOut.model_validate(sample) for sample in samples],
+            peak_processors=max((sample.processors for sample in samples), default=0),
+            peak_memory_bytes=max(
+                [int(attempt.usage.get("peak_memory_bytes", 0)), *(sample.memory_bytes for sample in samples)]
+            ),
+        )
+
+    async def usage_samples(self, caller: Caller, run_id: str) -> Sequence[Sample]:
+        """Return what the processes of all attempts of a run used over time, oldest first."""
+        caller.require(Permission.RUN_READ)
+        async with self._database.read() as session:
+            await queries.run_for(session, caller, Permission.RUN_READ, run_id)
+            return await samples_of_run(session, run_id)
 
     async def artifacts(self, caller: Caller, run_id: str) -> Sequence[Artifact]:
         """Return the files that a run's attempts left."""
