@@ -1,0 +1,125 @@
+"""Access lists as programs: for a connection's first packet, for the replies to it, and for what follows it.
+
+A list without memory is asked about every packet. An ``established`` entry matches none that opens a connection; a
+reflexive list holds the answers to what its entries let through.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from controlroom.network.addresses import Family
+from controlroom.network.analysis import Effect, Match, Program, Rule, Verdict
+from controlroom.network.analysis.rewriting import mirror
+from controlroom.network.projection import Direction
+from controlroom.network.rulesets.border_rules import not_on_hosts, refuse_too_many
+from controlroom.network.rulesets.cisco_entries import Entry
+from controlroom.network.rulesets.netfilter import Phase
+from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
+
+
+@dataclass(frozen=True, slots=True)
+class AccessList:
+    """A list with the family that it speaks of, none for both; each ends in a denial that is not written."""
+
+    name: str
+    family: Family | None
+    entries: tuple[Entry, ...]
+
+    @property
+    def box(self) -> Match:
+        """The packets that the list is asked about at all."""
+        return Match() if self.family is None else ONLY_FAMILY["ip" if self.family is Family.IPV4 else "ip6"]
+
+
+def opening(one: AccessList) -> list[Rule]:
+    """Return what a list does with first packets."""
+    rules = [rule for entry in one.entries if not entry.established for rule in entry.rules()]
+    return refuse_too_many([*rules, _end(one)])
+
+
+def replies(one: AccessList) -> list[Rule]:
+    """Return what a list does with replies, said about the first packet."""
+    rules: list[Rule] = []
+    for entry in one.entries:
+        if entry.evaluates:
+            rules += _remembered(one, entry, start=len(rules))
+        else:
+            rules += (replace(rule, match=mirror(rule.match)) for rule in entry.rules())
+    return refuse_too_many([*rules, _end(one)])
+
+
+def _remembered(one: AccessList, asked: Entry, *, start: int) -> list[Rule]:
+    """Return the list's own first decision about a packet: what a reflecting entry let through is let back."""
+    first = [(entry, rule) for entry in one.entries if not entry.established for rule in entry.rules()]
+    end = start + len(first)
+    found: list[Rule] = []
+    for entry, rule in first:
+        if entry.reflects == asked.evaluates and entry.permits:
+            found.append(replace(rule, name=asked.name, effect=Effect.ALLOW))
+        else:
+            found.append(replace(rule, name=asked.name, effect=Effect.SKIP, target=end, path=True))
+    return found
+
+
+def sequel(one: AccessList) -> list[Rule]:
+    """Return what a list does with later packets of the same direction."""
+    return refuse_too_many([*(rule for entry in one.entries for rule in entry.rules()), _end(one)])
+
+
+def _end(one: AccessList) -> Rule:
+    return Rule(f"{one.name}: implicit deny", one.box, Effect.DENY)
+
+
+def programs_of(
+    groups: Sequence[Sequence[AccessList]], doubts: Sequence[Rule] = ()
+) -> dict[Direction, Program]:
+    """Return the programs of a border. Of each group's lists a packet meets the one there is, or nobody knows which.
+
+    ``doubts`` are rules that stand before all lists.
+    """
+    parts = [opening(lists[0]) if len(lists) == 1 else _one_of(lists) for lists in groups]
+    rules = _joined([list(doubts), *parts])
+    return {
+        **not_on_hosts("an access list"),
+        Direction.FORWARD: Program(rules, Verdict.ALLOW, "no list is asked"),
+    }
+
+
+def later_of(lists: Sequence[AccessList]) -> dict[Phase, Mapping[Direction, Program]]:
+    """Return the programs of replies and of later packets, where lists have no memory of their own."""
+    back = _joined([replies(one) for one in lists])
+    found: dict[Phase, Mapping[Direction, Program]] = {Phase.REPLY: _everywhere(back)}
+    # Later packets meet the first packet's entries again; only an established denial could treat them worse.
+    if any(entry.established and not entry.permits for one in lists for entry in one.entries):
+        found[Phase.SEQUEL] = _everywhere(_joined([sequel(one) for one in lists]))
+    return found
+
+
+def _joined(parts: Sequence[Sequence[Rule]]) -> tuple[Rule, ...]:
+    """Put rules behind one another, so that those which lead on still lead to the same rule."""
+    found: list[Rule] = []
+    for part in parts:
+        start = len(found)
+        found += (replace(rule, target=rule.target + start) if rule.target else rule for rule in part)
+    return tuple(found)
+
+
+def _everywhere(rules: tuple[Rule, ...]) -> Mapping[Direction, Program]:
+    return dict.fromkeys(Direction, Program(rules, Verdict.ALLOW, "no list is asked"))
+
+
+def _one_of(lists: Sequence[AccessList]) -> list[Rule]:
+    """Return rules for where it is not known which of several lists a packet meets: to be sure, all must let it pass."""
+    names = ", ".join(one.name for one in lists)
+    reason = f"which of the lists {names} a packet meets depends on its interface"
+    rules: list[Rule] = []
+    for one in lists:
+        own = opening(one)
+        end = len(rules) + len(own)
+        for rule in own:
+            if rule.effect is Effect.ALLOW:
+                rules.append(replace(rule, effect=Effect.SKIP, target=end))
+            else:
+                # It may not hold: then the packet never met this list.
+                rules.append(replace(rule, certain=False, reason=rule.reason or reason))
+    return rules
