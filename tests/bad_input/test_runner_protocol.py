@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 
 from bad_input.conftest import Stocked
 from bad_input.fake_runner import FACTS, FakeRunner, Link, hello
-from controlroom.protocol import wire
+from controlroom.protocol import OLDEST_PROTOCOL_VERSION, wire
 from controlroom.protocol.messages import (
     Ack,
     ArtifactStored,
@@ -36,6 +36,8 @@ from controlroom.protocol.messages import (
     StartAttempt,
     Started,
     Usage,
+    UsageSample,
+    Welcome,
 )
 from controlroom.protocol.plan import AttemptPlan
 from controlroom.protocol.records import Level, LogRecord, Stream
@@ -161,6 +163,17 @@ def test_a_hello_of_another_version_is_refused_and_names_both(intruder: FakeRunn
     assert "99" in str(said)
 
 
+def test_a_runner_of_the_version_before_is_still_welcome(intruder: FakeRunner) -> None:
+    with intruder.socket() as socket:
+        link = Link(socket)
+        link.say(hello(version=OLDEST_PROTOCOL_VERSION))
+        assert link.hear(Welcome).device_id
+    with intruder.socket() as socket:
+        link = Link(socket)
+        link.say(hello(version=OLDEST_PROTOCOL_VERSION - 1))
+        assert f"speaks protocol {OLDEST_PROTOCOL_VERSION} to" in link.hear_refusal().reason
+
+
 def test_a_second_hello_is_refused(intruder: FakeRunner) -> None:
     with intruder.link() as link:
         link.say(hello())
@@ -281,6 +294,8 @@ ODD_BODIES: list[ReportBody] = [
     LogGap(2**60),
     Progress(math.nan, "x\x00" * 5_000),
     Progress(-5, ""),
+    UsageSample(math.nan, math.inf, -1.0, -(2**62)),
+    UsageSample(1e300, 0.0, 1e300, 2**63),
     Preparing("step \x00" * 1_000),
     Output("o\x00" * 500, {"deep": [math.nan, math.inf, b"\xff", {1: "x"}, 2**63]}),
     Output("", "\x00"),

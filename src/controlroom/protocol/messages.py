@@ -123,6 +123,24 @@ class Resumed(msgspec.Struct, frozen=True, tag="resumed"):
     time: float
 
 
+class UsageSample(msgspec.Struct, frozen=True, tag="usage"):
+    """What the bot's processes used in the ``seconds`` before ``time`` (Unix seconds). Since protocol version 2.
+
+    ``processors`` is the mean over that time, 1.0 for one that was busy throughout; ``memory_bytes`` the most that
+    was resident at once. A runner sends ever rarer ones the longer a bot runs: at most `MOST_SAMPLES` before it halves
+    their number, so that the samples of any attempt are few.
+    """
+
+    time: float
+    seconds: float
+    processors: float
+    memory_bytes: int
+
+
+MOST_SAMPLES = 120
+"""Samples of one attempt at one resolution; when they are full, two become one, and the next last twice as long."""
+
+
 class Ended(msgspec.Struct, frozen=True, tag="ended"):
     """The last report of an attempt. ``message`` is one sentence for people, empty on success."""
 
@@ -135,7 +153,17 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
 
 
 ReportBody = (
-    Preparing | Started | Log | LogGap | Progress | Output | ArtifactStored | Paused | Resumed | Ended
+    Preparing
+    | Started
+    | Log
+    | LogGap
+    | Progress
+    | Output
+    | ArtifactStored
+    | Paused
+    | Resumed
+    | UsageSample
+    | Ended
 )
 
 

@@ -30,6 +30,7 @@ from controlroom.runs.schemas import (
     RunDetailOut,
     RunIn,
     RunOut,
+    UsageOut,
 )
 from controlroom.runs.service import RunService
 from controlroom.runs.states import State
@@ -203,6 +204,12 @@ async def list_artifacts(runs: Runs, caller: Reader, run_id: RunId) -> list[Arti
 async def get_attempt(runs: Runs, caller: Reader, attempt_id: AttemptId) -> AttemptOut:
     """Give one attempt."""
     return AttemptOut.model_validate(await runs.attempt(caller, attempt_id))
+
+
+@router.get("/attempts/{attempt_id}/usage")
+async def get_usage(runs: Runs, caller: Reader, attempt_id: AttemptId) -> UsageOut:
+    """Give what an attempt's processes used over time: processors and memory."""
+    return await runs.usage(caller, attempt_id)
 
 
 @router.get("/attempts/{attempt_id}/log")

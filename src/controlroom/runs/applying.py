@@ -24,6 +24,7 @@ from controlroom.protocol.messages import (
     ReportBody,
     Resumed,
     Started,
+    UsageSample,
 )
 from controlroom.protocol.records import Level, LogRecord, Stream
 from controlroom.runs.ending import TryAgain, after_attempt
@@ -39,6 +40,7 @@ from controlroom.runs.storable import (
     storable_value,
 )
 from controlroom.runs.transitions import add_history, emit_run, move_attempt, move_run
+from controlroom.runs.usage import add_sample
 
 _OUTPUTS_BYTES = 1024 * 1024
 _HASH_LENGTH = 64  # hex digits of a SHA-256
@@ -79,6 +81,8 @@ async def apply_body(
             _set_output(transaction, attempt, run, body, now=now)
         case ArtifactStored():
             await _keep_artifact(transaction, attempt, run, body, now=now)
+        case UsageSample():
+            await add_sample(transaction, attempt, body)
         case Ended():
             end_attempt(transaction, attempt, run, body, now=now, chance=chance)
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from controlroom.foundation.database import Transaction
-from controlroom.protocol.messages import Ended, Log, LogGap, Output, ReportBody
+from controlroom.protocol.messages import Ended, Log, LogGap, Output, ReportBody, UsageSample
 from controlroom.runs.log import append_records
 from controlroom.runs.models import Attempt, HistoryKind, Run
 from controlroom.runs.storable import storable_text, storable_value
@@ -19,7 +19,7 @@ async def keep_aside(
     transaction: Transaction, attempt: Attempt, run: Run, body: ReportBody, *, now: datetime
 ) -> None:
     """Record a report that came with a token that counts no more."""
-    if body == LogGap(0):
+    if body == LogGap(0) or isinstance(body, UsageSample):
         return
     if isinstance(body, Log):
         await append_records(transaction, attempt, body.records, late=True)

@@ -138,6 +138,24 @@ class AttemptOut(Schema):
     usage: dict[str, Any]
 
 
+class UsageSampleOut(Schema):
+    """What an attempt's processes used in the ``seconds`` before ``time``."""
+
+    time: datetime
+    seconds: float
+    processors: float = Field(description="Processors kept busy on average; 1.0 is one of them throughout.")
+    memory_bytes: int = Field(description="The most resident memory of all its processes at once.")
+
+
+class UsageOut(Schema):
+    """What an attempt's processes used over time: at most 120 samples, longer ones the longer it ran."""
+
+    attempt_id: str
+    samples: list[UsageSampleOut]
+    peak_processors: float
+    peak_memory_bytes: int
+
+
 class RunOut(Schema):
     """A run."""
 

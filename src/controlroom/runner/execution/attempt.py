@@ -18,11 +18,12 @@ from controlroom.runner.execution.channel import ChannelReader
 from controlroom.runner.execution.endings import Ending, Stop, judge
 from controlroom.runner.execution.orders import OrderBook
 from controlroom.runner.execution.reports import Reporter, ReportSink
+from controlroom.runner.execution.sampling import UsageSampler
 from controlroom.runner.execution.services import ExecutionServices
 from controlroom.runner.execution.stopping import Stopped, StopSwitch
 from controlroom.runner.execution.supervise import Stopwatch, Supervision
 from controlroom.runner.execution.workspace import Workspace
-from controlroom.runner.platform.contract import BotProcess, ExitFacts, ProcessOrder
+from controlroom.runner.platform.contract import BotProcess, ExitFacts, ProcessOrder, TreeUse
 
 __all__ = ["ArtifactUploader", "AttemptExecution", "ReportSink"]
 
@@ -42,6 +43,7 @@ class _Course:
     last_error_line: str = ""
     clock: Stopwatch = field(default_factory=Stopwatch)
     """Runs from the first process on, pre-run commands included."""
+    sampler: UsageSampler = field(default_factory=UsageSampler)
 
 
 class AttemptExecution:
@@ -227,7 +229,9 @@ class AttemptExecution:
             cancel_file=self._workspace.cancel,
             artifact_bytes=collector.size_now,
             delivery=reporter.delivery,
+            on_use=lambda use: self._sample(course, use),
         )
+        course.sampler.begin(time.time())
         if self._switch.stop is not None:
             self._switch.changed.set()
         try:
@@ -244,6 +248,11 @@ class AttemptExecution:
             self._process = None
             await capture.abandon()
             await process.close()
+
+    def _sample(self, course: _Course, use: TreeUse) -> None:
+        sample = course.sampler.take(use, time.time())
+        if sample is not None:
+            self._required_reporter().add(sample)
 
     def _note_end(
         self, course: _Course, facts: ExitFacts, supervision: Supervision, capture: Capture

@@ -60,6 +60,8 @@ class Supervision:
     artifact_bytes: Callable[[], int]
     delivery: asyncio.Task[None]
     """Ends early only when reports cannot be delivered; the bot is killed then."""
+    on_use: Callable[[TreeUse], None]
+    """Told of each measurement of the tree."""
     peak_memory_bytes: int = 0
     _asked: bool = False
     _next_sample: float = 0
@@ -107,7 +109,9 @@ class Supervision:
             self._check_time()
         if now >= self._next_sample:
             self._next_sample = now + self._sample_seconds
-            self._check_use(self.process.use())
+            use = self.process.use()
+            self.on_use(use)
+            self._check_use(use)
         if now >= self._next_space_sample:
             self._next_space_sample = now + _SPACE_SAMPLE_SECONDS
             await self._check_space()

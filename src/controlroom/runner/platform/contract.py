@@ -53,10 +53,15 @@ class ExitFacts:
 
 @dataclass(frozen=True, slots=True)
 class TreeUse:
-    """What a process tree uses at a moment: resident bytes of all its processes, and their number."""
+    """What a process tree uses at a moment: resident bytes of all its processes, and their number.
+
+    ``cpu_seconds`` is the processor time of the tree so far, as far as it can be seen: it may stand still or go back
+    a little where a process ended that nobody waited for.
+    """
 
     memory_bytes: int = 0
     processes: int = 0
+    cpu_seconds: float = 0
 
 
 class ByteSource(Protocol):

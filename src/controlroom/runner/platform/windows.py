@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from ctypes import wintypes
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -143,11 +144,15 @@ class _Job:
         return found
 
     def facts(self, exit_code: int, left_behind: tuple[str, ...]) -> ExitFacts:
-        used, limits = _Accounting(), _ExtendedLimits()
-        self._query(_BASIC_ACCOUNTING, used)
+        limits = _ExtendedLimits()
         self._query(_EXTENDED_LIMITS, limits)
-        seconds = (used.TotalUserTime + used.TotalKernelTime) / _TICKS_PER_SECOND
-        return ExitFacts(exit_code, seconds, limits.PeakJobMemoryUsed, left_behind)
+        return ExitFacts(exit_code, self.cpu_seconds(), limits.PeakJobMemoryUsed, left_behind)
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time of all that was ever in the job."""
+        used = _Accounting()
+        self._query(_BASIC_ACCOUNTING, used)
+        return float(used.TotalUserTime + used.TotalKernelTime) / _TICKS_PER_SECOND
 
     def terminate(self) -> None:
         if self._handle is not None:
@@ -255,7 +260,7 @@ class _JobProcess:
         processes.each(self._job.members(), psutil.Process.resume)
 
     def use(self) -> TreeUse:
-        return processes.measure(self._job.members())
+        return replace(processes.measure(self._job.members()), cpu_seconds=self._job.cpu_seconds())
 
     def identities(self) -> dict[int, float]:
         return {self.pid: self._started_at} if self._started_at is not None else {}

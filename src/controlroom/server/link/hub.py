@@ -11,7 +11,7 @@ from controlroom.foundation.bus import Bus
 from controlroom.foundation.errors import ControlRoomError
 from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
-from controlroom.protocol import PROTOCOL_VERSION
+from controlroom.protocol import OLDEST_PROTOCOL_VERSION, PROTOCOL_VERSION
 from controlroom.protocol.messages import (
     Drain,
     FromRunner,
@@ -80,9 +80,9 @@ class LinkHub:
     async def greet(self, device: KnownDevice, hello: Hello) -> Connection:
         """Accept a runner; an older connection of the same device is closed."""
         connection = Connection(device.id, device.name)
-        if hello.protocol_version != PROTOCOL_VERSION:
+        if not OLDEST_PROTOCOL_VERSION <= hello.protocol_version <= PROTOCOL_VERSION:
             connection.refuse(
-                f"This server speaks protocol {PROTOCOL_VERSION}, the runner {hello.protocol_version}; upgrade the older."
+                f"This server speaks protocol {OLDEST_PROTOCOL_VERSION} to {PROTOCOL_VERSION}, the runner {hello.protocol_version}; upgrade the older."
             )
             return connection
         row = await self._presence.connected(device.id, connection.id, storable_facts(hello.facts))

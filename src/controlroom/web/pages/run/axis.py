@@ -9,6 +9,7 @@ from controlroom.runs.models import Artifact, HistoryKind
 from controlroom.runs.queries import LogStretch
 from controlroom.runs.schemas import AttemptOut, RunDetailOut
 from controlroom.runs.states import ENDED, State
+from controlroom.runs.usage import Sample
 
 UNITS = 1000
 """The axis' length in its own units."""
@@ -58,13 +59,35 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """What was used in one stretch of the time; ``height`` is of `BAR_HEIGHT`, ``value`` what it stands for."""
+
+    offset: int
+    width: int
+    height: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
 class Axis:
-    """Everything that is drawn on one scale."""
+    """Everything that is drawn on one scale. ``processors`` and ``memory`` each fill their row at their peak."""
 
     seconds: float
     lanes: tuple[Lane, ...]
     bars: tuple[Bar, ...]
+    processors: tuple[Step, ...]
+    memory: tuple[Step, ...]
     marks: tuple[Mark, ...]
+
+    @property
+    def peak_processors(self) -> float:
+        """The most processors that were kept busy over the length of one sample."""
+        return max((step.value for step in self.processors), default=0)
+
+    @property
+    def peak_memory_bytes(self) -> int:
+        """The most memory that was resident at once."""
+        return int(max((step.value for step in self.memory), default=0))
 
     @property
     def ticks(self) -> list[float]:
@@ -73,7 +96,11 @@ class Axis:
 
 
 def axis_of(
-    run: RunDetailOut, log: Sequence[LogStretch], artifacts: Sequence[Artifact], now: datetime
+    run: RunDetailOut,
+    log: Sequence[LogStretch],
+    usage: Sequence[Sample],
+    artifacts: Sequence[Artifact],
+    now: datetime,
 ) -> Axis:
     """Lay a run out on its axis, from its request to its end, or to now while it lives."""
     end = run.ended_at or max(now, run.created_at)
@@ -85,7 +112,12 @@ def axis_of(
         for each in sorted(pictures, key=lambda each: each.created_at)
     ]
     return Axis(
-        scale.seconds, tuple(lane for lane in lanes if lane.stretches), _bars(log, scale), tuple(marks)
+        scale.seconds,
+        tuple(lane for lane in lanes if lane.stretches),
+        _bars(log, scale),
+        _steps([(sample, sample.processors) for sample in usage], scale),
+        _steps([(sample, float(sample.memory_bytes)) for sample in usage], scale),
+        tuple(marks),
     )
 
 
@@ -131,6 +163,17 @@ def _lane(run: RunDetailOut, attempt: AttemptOut, end: datetime, scale: _Scale) 
     if not found:
         found = [scale.stretch(attempt.state, attempt.assigned_at, until)]
     return Lane(f"Attempt {attempt.number}", attempt.number, tuple(found))
+
+
+def _steps(samples: Sequence[tuple[Sample, float]], scale: _Scale) -> tuple[Step, ...]:
+    most = max((value for _, value in samples), default=0)
+    found = []
+    for sample, value in samples:
+        offset = min(scale.at(sample.time - timedelta(seconds=sample.seconds)), UNITS - _LEAST_WIDTH)
+        width = max(_LEAST_WIDTH, scale.at(sample.time) - offset)
+        height = round(max(1.0, value / most * BAR_HEIGHT), 1) if most else 1.0
+        found.append(Step(offset, width, height, value))
+    return tuple(found)
 
 
 def _bars(log: Sequence[LogStretch], scale: _Scale) -> tuple[Bar, ...]:

@@ -46,7 +46,13 @@ async def run(
         "artifacts": artifacts,
         "actions": actions_for(caller, detail),
         "happenings": happenings(detail),
-        "axis": axis_of(detail, await runs.log_stretches(caller, run_id), artifacts, now_of(request)),
+        "axis": axis_of(
+            detail,
+            await runs.log_stretches(caller, run_id),
+            await runs.usage_samples(caller, run_id),
+            artifacts,
+            now_of(request),
+        ),
         "axis_units": UNITS,
         "bar_height": BAR_HEIGHT,
         "bar_width": UNITS / BARS - 1,
@@ -95,7 +101,7 @@ async def picture(
     """Show one picture of the run, with the way to those before and after it."""
     runs = runs_of(request)
     detail = await runs.detail(caller, run_id)
-    marks = axis_of(detail, (), await runs.artifacts(caller, run_id), now_of(request)).marks
+    marks = axis_of(detail, (), (), await runs.artifacts(caller, run_id), now_of(request)).marks
     places = [place for place, mark in enumerate(marks) if mark.artifact.id == artifact_id]
     if not places:
         raise NotFound(f"The run {run_id} has no picture '{artifact_id}'.")
