@@ -28,6 +28,7 @@ from controlroom.server.live import api as live_api
 from controlroom.server.middleware import RequestFrame
 from controlroom.server.node import open_node
 from controlroom.server.problems import install_problem_handlers
+from controlroom.sites import api as sites_api
 from controlroom.web.mount import mount_web
 
 _API_ROOMS = (
@@ -40,6 +41,7 @@ _API_ROOMS = (
     identity_api,
     audit_api,
     insight_api,
+    sites_api,
     health,
 )
 _LINK_ROOMS = (websocket, long_poll, files)

@@ -43,6 +43,7 @@ from controlroom.server.link.long_poll import PollSessions, sweep_sessions
 from controlroom.server.live.events import EventHub
 from controlroom.server.migrations.upgrade import upgrade
 from controlroom.server.sweep import Sweep
+from controlroom.sites.service import SiteService
 
 log = logger("server.node")
 
@@ -66,6 +67,7 @@ class Node:
     presence: Presence
     runs: RunService
     filters: FilterService
+    sites: SiteService
     attempt_files: AttemptFiles
     hub: LinkHub
     poll_sessions: PollSessions
@@ -158,6 +160,7 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         presence=presence,
         runs=RunService(database, blobs, clock, settings),
         filters=FilterService(database, clock),
+        sites=SiteService(database, clock),
         attempt_files=AttemptFiles(database, blobs, clock, settings, tokens),
         hub=hub,
         poll_sessions=PollSessions(),

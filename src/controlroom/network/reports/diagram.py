@@ -45,8 +45,11 @@ class _Box:
         return self.y + self.height // 2
 
 
-def draw(policy: Policy | None = None) -> str:
-    """Return the SVG of the whole catalogue, or of what one site has of it."""
+def draw(policy: Policy | None = None, *, styled: bool = True) -> str:
+    """Return the SVG of the whole catalogue, or of what one site has of it.
+
+    Not ``styled``, it is a part of a page that styles its classes: text, name, box, cluster, flow and the tip's marker.
+    """
     flows = [flow for flow in catalogue.FLOWS if policy is None or flow.name in policy.flows]
     if policy is not None:
         flows = [_as_in_site(flow, policy) for flow in flows]
@@ -56,7 +59,7 @@ def draw(policy: Policy | None = None) -> str:
     title = f"Ports of site {policy.site.name}" if policy else "Ports of the data centre"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img">',
-        f"<title>{escape(title)}</title><style>{_STYLE}</style>",
+        f"<title>{escape(title)}</title>" + (f"<style>{_STYLE}</style>" if styled else ""),
         '<defs><marker id="tip" markerWidth="8" markerHeight="8" refX="7" refY="4" orient="auto"><path d="M0,0 L8,4 L0,8 z" fill="#6b7f99"/></marker></defs>',
         *_arrows(flows, boxes),
         *(_drawn(box) for box in boxes.values()),
