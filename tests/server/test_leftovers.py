@@ -11,6 +11,7 @@ import pytest
 
 from controlroom.foundation.blobs import SHELVES, BlobStore
 from controlroom.foundation.database import Base
+from controlroom.foundation.live_settings import LiveSettings
 from controlroom.protocol.messages import ArtifactStored, Ended, Outcome
 from controlroom.runs.models import Attempt, UploadedBlob
 from controlroom.server.leftovers import NAMED_IN, Leftovers
@@ -57,7 +58,12 @@ class Scene:
 @pytest.fixture
 def scene(room: Room, tmp_path: Path) -> Scene:  # noqa: F811
     blobs = BlobStore(tmp_path / "blobs")
-    return Scene(room, blobs, Leftovers(room.database, blobs, room.clock, room.settings), tmp_path)
+    return Scene(
+        room,
+        blobs,
+        Leftovers(room.database, blobs, room.clock, room.settings, LiveSettings.of(room.settings)),
+        tmp_path,
+    )
 
 
 ENDED = Ended(1, Outcome.SUCCEEDED, 0)

@@ -11,6 +11,7 @@ from conftest import SteeredClock
 from controlroom.foundation import outbox
 from controlroom.foundation.database import Database
 from controlroom.foundation.errors import Unavailable
+from controlroom.foundation.live_settings import LiveSettings
 from controlroom.foundation.settings import Settings
 from controlroom.runs.leases import Leases
 from controlroom.server.schema import create_tables
@@ -31,7 +32,13 @@ class CountedLeases(Leases):
 def sweep_of(database: Database, clock: SteeredClock) -> Sweep:
     CountedLeases.looked = 0
     settings = Settings(lease_seconds=45, event_retention_hours=1)
-    return Sweep(database, clock, settings, CountedLeases(database, clock, settings, Random(1)))
+    return Sweep(
+        database,
+        clock,
+        settings,
+        CountedLeases(database, clock, settings, Random(1)),
+        LiveSettings.of(settings),
+    )
 
 
 async def test_events_are_forgotten_when_they_are_too_old_to_resume_from(

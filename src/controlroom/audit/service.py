@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -156,10 +156,13 @@ class AuditService:
                 f"{path} cannot be written: {error.strerror}. Nothing was removed."
             ) from None
 
-    async def keep_retention(self, days: int, export_folder: Path | None) -> None:
-        """Let entries older than so many days go, every hour until cancelled; 0 days keep all."""
-        while days:
+    async def keep_retention(self, days_kept: Callable[[], int], export_folder: Path | None) -> None:
+        """Let entries older than so many days go, every hour until cancelled; while it is 0 days, all are kept."""
+        while True:
             await asyncio.sleep(_RETENTION_SECONDS)
+            days = days_kept()
+            if not days:
+                continue
             now = self._clock.now()
             target = export_folder / f"audit-{now:%Y%m%dT%H%M%SZ}.jsonl" if export_folder else None
             try:

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from controlroom.audit.actor import Actor, ActorKind
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
-from controlroom.foundation.settings import Settings
+from controlroom.foundation.live_settings import LiveSettings
 from controlroom.identity.caller import Caller
 from controlroom.identity.models import ApiKey, Session, User
 from controlroom.identity.permissions import Permission, known_permissions
@@ -80,10 +80,10 @@ class _Remembered:
 class Authentication:
     """Tells whom a session's or an API key's secret belongs to."""
 
-    def __init__(self, database: Database, clock: Clock, settings: Settings, usage: UsageNotes) -> None:
+    def __init__(self, database: Database, clock: Clock, live: LiveSettings, usage: UsageNotes) -> None:
         self._database = database
         self._clock = clock
-        self._idle = timedelta(minutes=settings.session_idle_minutes)
+        self._live = live
         self._usage = usage
         self._remembered: OrderedDict[str, _Remembered] = OrderedDict()
         self._changes = 0
@@ -165,7 +165,11 @@ class Authentication:
             actor_kind=ActorKind.USER,
             actor_id=user.id,
             actor_name=user.name,
-            ends_at=min(session.expires_at, self._usage.last(session.id, session.used_at) + self._idle),
+            ends_at=min(
+                session.expires_at,
+                self._usage.last(session.id, session.used_at)
+                + timedelta(minutes=self._live.session_idle_minutes),
+            ),
             session_id=session.id,
             csrf_token=session.csrf_token,
             time_zone=user.time_zone,

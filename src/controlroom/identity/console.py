@@ -19,6 +19,7 @@ from controlroom.foundation.cache.memory import MemoryCache
 from controlroom.foundation.clock import SystemClock
 from controlroom.foundation.database import Database
 from controlroom.foundation.errors import Unavailable
+from controlroom.foundation.live_settings import LiveSettings, read_changed
 from controlroom.foundation.settings import Settings
 from controlroom.identity.caller import Caller
 from controlroom.identity.models import User
@@ -41,9 +42,14 @@ async def open_console(settings: Settings, secret_key: bytes) -> AsyncIterator[C
     url = settings.effective_database_url
     _require_file(url)
     database, clock = Database(url), SystemClock()
-    identity = IdentityService(database, MemoryCache(clock), clock, settings, secret_key=secret_key)
+    live = LiveSettings.of(settings)
+    identity = IdentityService(
+        database, MemoryCache(clock), clock, settings, secret_key=secret_key, live=live
+    )
     try:
         await _require_tables(database)
+        async with database.read() as session:
+            live.take(settings, await read_changed(session))
         signer, is_sent = Signer(settings.data_folder), bool(settings.audit_syslog_host)
         audit = AuditService(database, clock, secret_key, signer, is_sent=is_sent)
         yield Console(database, identity, audit, local_caller(_account()))

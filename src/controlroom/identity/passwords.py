@@ -43,10 +43,15 @@ _GROUPS = 4
 class PasswordPolicy:
     """Says which new passwords will do."""
 
-    def __init__(self, minimum_length: int) -> None:
-        self._minimum_length = minimum_length
+    def __init__(self, minimum_length: int | Callable[[], int]) -> None:
+        """Ask for so many characters; a function is asked each time, where the setting may change."""
+        self._minimum = minimum_length if callable(minimum_length) else lambda: minimum_length
         lines = (files(__package__) / _WEAK_FILE).read_text(encoding="utf-8").splitlines()
         self._weak = frozenset(line for line in lines if line and not line.startswith("#"))
+
+    @property
+    def _minimum_length(self) -> int:
+        return self._minimum()
 
     def check(self, password: str, *, user_name: str, pointer: str = "/password") -> None:
         """Raise `WeakPassword` that says what is wrong; ``pointer`` is where in the request it was sent."""

@@ -10,6 +10,7 @@ from controlroom.foundation.cache import Cache
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
 from controlroom.foundation.errors import Conflict
+from controlroom.foundation.live_settings import LiveSettings
 from controlroom.foundation.settings import Settings
 from controlroom.identity.accounts import Accounts
 from controlroom.identity.api_keys import ApiKeys
@@ -45,6 +46,7 @@ class IdentityService:
         settings: Settings,
         *,
         secret_key: bytes | None = None,
+        live: LiveSettings | None = None,
         hash_parameters: argon2.Parameters = RFC_9106_LOW_MEMORY,
     ) -> None:
         """Put the parts together; without ``secret_key``, the server's, what is sealed is lost with this process."""
@@ -52,12 +54,13 @@ class IdentityService:
         is_https = settings.public_url.lower().startswith("https://")
         self.cookie = SessionCookie(secure=is_https)
         self.step_cookie = SessionCookie(secure=is_https, name=STEP_COOKIE_NAME)
-        self.policy = PasswordPolicy(settings.password_minimum_length)
+        live = live or LiveSettings.of(settings)
+        self.policy = PasswordPolicy(lambda: live.password_minimum_length)
         self._hasher = PasswordHasher(hash_parameters)
         self.usage = UsageNotes(database, clock)
-        self.authentication = Authentication(database, clock, settings, self.usage)
+        self.authentication = Authentication(database, clock, live, self.usage)
         self.accounts = Accounts(database, clock, self.authentication, self._hasher, self.policy)
-        self.sessions = Sessions(database, clock, settings, self.authentication)
+        self.sessions = Sessions(database, clock, live, self.authentication)
         key = secret_key or secrets.token_bytes(32)
         sealing, self.devices = Sealing(key), KnownDevices(key)
         self.device_cookie = SessionCookie(secure=is_https, name=DEVICE_COOKIE_NAME)

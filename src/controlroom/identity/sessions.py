@@ -14,9 +14,9 @@ from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database, Transaction
 from controlroom.foundation.errors import Conflict, NotFound
 from controlroom.foundation.ids import is_id, new_id, new_secret
+from controlroom.foundation.live_settings import LiveSettings
 from controlroom.foundation.outbox import emit
 from controlroom.foundation.paging import Field, Grammar, Kind, Page, PageRequest, fetch_page
-from controlroom.foundation.settings import Settings
 from controlroom.identity.authentication import Authentication, secret_hash
 from controlroom.identity.caller import Caller
 from controlroom.identity.live_sessions import end_sessions, is_live, make_room
@@ -71,23 +71,26 @@ class Sessions:
     """Sessions of people who signed in."""
 
     def __init__(
-        self, database: Database, clock: Clock, settings: Settings, authentication: Authentication
+        self, database: Database, clock: Clock, live: LiveSettings, authentication: Authentication
     ) -> None:
         self._database = database
         self._clock = clock
         self._authentication = authentication
-        self._idle = timedelta(minutes=settings.session_idle_minutes)
-        self._lifetime = timedelta(hours=settings.session_absolute_hours)
+        self._live = live
 
     @property
     def lifetime_seconds(self) -> int:
         """How long a session lives at most."""
-        return int(self._lifetime.total_seconds())
+        return self._live.session_absolute_hours * 3600
 
     @property
     def idle_minutes(self) -> int:
         """How long a session lives without use."""
-        return int(self._idle.total_seconds() // 60)
+        return self._live.session_idle_minutes
+
+    @property
+    def _idle(self) -> timedelta:
+        return timedelta(minutes=self._live.session_idle_minutes)
 
     async def open(
         self,
@@ -115,7 +118,7 @@ class Sessions:
             agent=origin.agent[:_AGENT_LENGTH].replace("\0", ""),
             created_at=now,
             used_at=now,
-            expires_at=now + self._lifetime,
+            expires_at=now + timedelta(seconds=self.lifetime_seconds),
             ended_at=None,
             confirmed_at=now,
         )

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppres
 from fastapi import FastAPI
 
 from controlroom import __version__
+from controlroom.administration import api as administration_api
 from controlroom.audit import api as audit_api
 from controlroom.bots import api as bots_api
 from controlroom.bots import folders_api
@@ -41,6 +42,7 @@ _API_ROOMS = (
     identity_api,
     audit_api,
     insight_api,
+    administration_api,
     sites_api,
     health,
 )

@@ -19,6 +19,7 @@ from controlroom.foundation.blobs import SHELVES, BlobStore, remove_old_files
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
 from controlroom.foundation.errors import ControlRoomError
+from controlroom.foundation.live_settings import LiveSettings
 from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
 from controlroom.runs.models import Artifact, Attempt, UploadedBlob
@@ -48,6 +49,7 @@ class Leftovers:
     blobs: BlobStore
     clock: Clock
     settings: Settings
+    live: LiveSettings
     _next_shelf: int = field(default=0, init=False)
 
     async def run_forever(self) -> None:
@@ -61,7 +63,7 @@ class Leftovers:
 
     async def clear_once(self, shelves: int = _SHELVES_AT_ONCE) -> None:
         """Clear up once: all unfinished uploads, some rows that count no more, and the blobs of some shelves."""
-        before = self.clock.now() - timedelta(hours=self.settings.unnamed_file_hours)
+        before = self.clock.now() - timedelta(hours=self.live.unnamed_file_hours)
         unfinished = 0
         for folder in (self.blobs.unfinished, self.settings.data_folder / "uploads"):
             unfinished += await asyncio.to_thread(remove_old_files, folder, before)

@@ -9,6 +9,10 @@ from random import Random
 
 from fastapi import FastAPI
 
+from controlroom.administration.about import AboutService
+from controlroom.administration.changes import LiveSettingsService
+from controlroom.administration.checks import CHECKS
+from controlroom.administration.components import CheckedParts, ComponentChecks
 from controlroom.audit.service import AuditService
 from controlroom.audit.signing import Signer
 from controlroom.audit.syslog.connection import collector_of
@@ -24,6 +28,7 @@ from controlroom.foundation.cache.memory import MemoryCache
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
 from controlroom.foundation.ids import new_id
+from controlroom.foundation.live_settings import LiveSettings
 from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
 from controlroom.identity.service import IdentityService
@@ -41,7 +46,7 @@ from controlroom.server.link.hub import LinkHub
 from controlroom.server.link.intake import ReportIntake
 from controlroom.server.link.long_poll import PollSessions, sweep_sessions
 from controlroom.server.live.events import EventHub
-from controlroom.server.migrations.upgrade import upgrade
+from controlroom.server.migrations.upgrade import newest_revision, upgrade
 from controlroom.server.sweep import Sweep
 from controlroom.sites.service import SiteService
 
@@ -75,6 +80,10 @@ class Node:
     dispatcher: Dispatcher
     sweep: Sweep
     leftovers: Leftovers
+    live: LiveSettings
+    live_settings: LiveSettingsService
+    components: ComponentChecks
+    about: AboutService
 
     def publish_to(self, app: FastAPI) -> None:
         """Put every part into the app's state under its name."""
@@ -89,10 +98,11 @@ class Node:
             tasks.create_task(self.dispatcher.run_forever())
             tasks.create_task(self.sweep.run_forever())
             tasks.create_task(self.leftovers.run_forever())
+            tasks.create_task(self.live_settings.run_forever())
             tasks.create_task(self.audit.keep_sealed())
             tasks.create_task(
                 self.audit.keep_retention(
-                    self.settings.audit_retention_days, self.settings.audit_export_folder
+                    lambda: self.live.audit_retention_days, self.settings.audit_export_folder
                 )
             )
             if (collector := collector_of(self.settings)) is not None:
@@ -113,6 +123,7 @@ async def open_node(settings: Settings, clock: Clock) -> AsyncIterator[Node]:
         if before != after:
             log.info("database.migrated", before=before, after=after)
         node = build_node(settings, clock, database, key)
+        await node.live_settings.bring_up_to_date()
         await node.events.start()
         if database.is_sqlite:
             await node.presence.forget_all()
@@ -127,12 +138,16 @@ async def open_node(settings: Settings, clock: Clock) -> AsyncIterator[Node]:
 
 def build_node(settings: Settings, clock: Clock, database: Database, key: bytes) -> Node:
     """Put the parts of a node together; nothing runs yet."""
+    live = LiveSettings.of(settings)
     bus, cache, chance = MemoryBus(), MemoryCache(clock), Random()  # noqa: S311  # nosec B311: spreads delays, keeps no secret
     database.wake_with(bus.wake)
     blobs = BlobStore(settings.data_folder / "blobs")
     tokens = AttemptTokens(key)
     presence = Presence(database, clock, new_id("nod"))
     leases = Leases(database, clock, settings, chance)
+    audit = AuditService(
+        database, clock, key, Signer(settings.data_folder), is_sent=bool(settings.audit_syslog_host)
+    )
     hub = LinkHub(
         bus=bus,
         presence=presence,
@@ -149,10 +164,8 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         bus=bus,
         cache=cache,
         blobs=blobs,
-        identity=IdentityService(database, cache, clock, settings, secret_key=key),
-        audit=AuditService(
-            database, clock, key, Signer(settings.data_folder), is_sent=bool(settings.audit_syslog_host)
-        ),
+        identity=IdentityService(database, cache, clock, settings, secret_key=key, live=live),
+        audit=audit,
         bots=BotService(database, blobs, clock, settings),
         devices=DeviceService(database, clock),
         joining=JoinService(database, clock),
@@ -166,6 +179,10 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         poll_sessions=PollSessions(),
         events=EventHub(database, bus),
         dispatcher=Dispatcher(database, bus, clock, settings),
-        sweep=Sweep(database, clock, settings, leases),
-        leftovers=Leftovers(database, blobs, clock, settings),
+        sweep=Sweep(database, clock, settings, leases, live),
+        leftovers=Leftovers(database, blobs, clock, settings, live),
+        live=live,
+        live_settings=LiveSettingsService(database, clock, settings, live),
+        components=ComponentChecks(CheckedParts(database, blobs, bus, cache, clock, settings, audit), CHECKS),
+        about=AboutService(database, clock, settings, presence.node_id, schema=newest_revision()),
     )

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
 from controlroom.foundation.errors import ControlRoomError
+from controlroom.foundation.live_settings import LiveSettings
 from controlroom.foundation.outbox import forget_events
 from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
@@ -26,6 +27,7 @@ class Sweep:
     clock: Clock
     settings: Settings
     leases: Leases
+    live: LiveSettings
     _patient_until: datetime | None = field(default=None, init=False)
     _forgotten_at: datetime | None = field(default=None, init=False)
 
@@ -54,7 +56,7 @@ class Sweep:
         if self._forgotten_at is None or now - self._forgotten_at >= _FORGET_EVERY:
             async with self.database.write() as transaction:
                 await forget_events(
-                    transaction, before=now - timedelta(hours=self.settings.event_retention_hours)
+                    transaction, before=now - timedelta(hours=self.live.event_retention_hours)
                 )
             self._forgotten_at = now
 
