@@ -1,6 +1,8 @@
 """The migrations make the tables that the code declares, once, however many start together."""
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
+from structlog.testing import capture_logs
 
 from controlroom.foundation.database import Database
 from controlroom.server.migrations.upgrade import (
+    MigrationGoesOn,
     NewerDatabase,
     configuration,
     known_revisions,
@@ -61,6 +65,54 @@ async def test_nodes_that_start_together_migrate_once(database_url: str) -> None
     assert sorted(before for before, _ in results) == ["", newest_revision(), newest_revision()]
     for node in nodes:
         await node.close()
+
+
+@asynccontextmanager
+async def held(database: Database) -> AsyncIterator[None]:
+    """Hold the database as a node does while it migrates."""
+    async with database.engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            await connection.execute(text("SELECT pg_advisory_xact_lock(7203000)"))
+        yield
+
+
+async def _until_somebody_waits(holder: Database, logs: Sequence[Mapping[str, object]]) -> None:
+    waits = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+    while not any(entry["event"] == "database.awaited" for entry in logs):
+        if not holder.is_sqlite:
+            async with holder.read() as session:
+                if await session.scalar(waits):
+                    return
+        await asyncio.sleep(0)
+
+
+async def test_a_node_waits_for_another_that_migrates_longer_than_a_lock_is_waited_for(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controlroom.foundation.database.SQLITE_BUSY_SECONDS", 0.01)
+    first, second = Database(database_url), Database(database_url)
+    with capture_logs() as logs:
+        async with asyncio.timeout(60):
+            async with held(first):
+                waiting = asyncio.create_task(upgrade(second))
+                await _until_somebody_waits(first, logs)
+                assert not waiting.done()
+            assert await waiting == ("", newest_revision())
+    await first.close()
+    await second.close()
+
+
+async def test_a_node_gives_up_in_words_where_the_database_stays_held(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("controlroom.foundation.database.SQLITE_BUSY_SECONDS", 0.01)
+    first, second = Database(database_url), Database(database_url)
+    async with held(first):
+        with pytest.raises(MigrationGoesOn, match=r"more than 0\.3 seconds.*start this one again"):
+            await upgrade(second, wait_seconds=0.3)
+    assert await upgrade(second) == ("", newest_revision())
+    await first.close()
+    await second.close()
 
 
 async def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -1,18 +1,37 @@
 """Brings a database to the newest form, once, however many nodes start together."""
 
+import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from controlroom.foundation.database import Database
-from controlroom.foundation.errors import Conflict
+from controlroom.foundation.errors import Conflict, Unavailable
+from controlroom.foundation.telemetry import logger
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
 _FOLDER = Path(__file__).parent
 _LOCK = 7_203_000  # any number that no other advisory lock of ours uses
+WAIT_SECONDS = 60.0
+"""How long a node waits for another that migrates: more than a migration of a large site's past took."""
+
+_RETRY_SECONDS = 0.1
+_NOT_HAD_IN_TIME = "55P03"  # PostgreSQL's lock_not_available (manual, appendix A)
+_HELD_SIGNS = ("database is locked", "database is busy", "database table is locked")
+
+_log = logger("server.migrations")
+
+
+class MigrationGoesOn(Unavailable):
+    """Another program holds the database for longer than a node waits for it."""
+
+    code = "migration_goes_on"
+    title = "The database is held by another program"
 
 
 class NewerDatabase(Conflict):
@@ -49,15 +68,52 @@ def present_revision(connection: Connection) -> str:
     return str(connection.scalar(text("SELECT version_num FROM alembic_version")) or "")
 
 
-async def upgrade(database: Database) -> tuple[str, str]:
-    """Migrate under a lock; return the revisions before and after. Raises `NewerDatabase`.
+async def upgrade(database: Database, *, wait_seconds: float = WAIT_SECONDS) -> tuple[str, str]:
+    """Migrate under a lock; return the revisions before and after.
 
-    PostgreSQL holds an advisory lock for the transaction, SQLite its one writer's lock.
+    PostgreSQL holds an advisory lock for the transaction, SQLite its one writer's lock. A node that finds it held waits
+    for it. Raises `NewerDatabase`, and `MigrationGoesOn` where it is held for longer than ``wait_seconds``.
     """
-    async with database.engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        return await connection.run_sync(_upgrade)
+    loop = asyncio.get_running_loop()
+    until, told = loop.time() + wait_seconds, False
+    while True:
+        try:
+            async with database.engine.begin() as connection:
+                await _lock(connection, max(until - loop.time(), _RETRY_SECONDS))
+                return await connection.run_sync(_upgrade)
+        except DBAPIError as error:
+            if not _is_held(error):
+                raise
+            if loop.time() >= until:
+                raise _goes_on(wait_seconds) from error
+        if not told:
+            _log.info("database.awaited", seconds=wait_seconds)
+            told = True
+        await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _lock(connection: AsyncConnection, seconds: float) -> None:
+    """Take PostgreSQL's lock within so many seconds; SQLite's came with the transaction."""
+    if connection.dialect.name != "postgresql":
+        return
+    limit = text("SELECT set_config('lock_timeout', :limit, true)")
+    await connection.execute(limit, {"limit": f"{max(round(seconds * 1000), 1)}ms"})
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+def _is_held(error: DBAPIError) -> bool:
+    """Say whether the lock could not be had; the tables of a server that runs may be held as well."""
+    said = str(error.orig).lower()
+    return getattr(error.orig, "sqlstate", None) == _NOT_HAD_IN_TIME or any(
+        sign in said for sign in _HELD_SIGNS
+    )
+
+
+def _goes_on(seconds: float) -> MigrationGoesOn:
+    return MigrationGoesOn(
+        f"Another node or command has held the database for more than {seconds:g} seconds; it may be migrating it. "
+        "Wait until it has ended, then start this one again."
+    )
 
 
 def _upgrade(connection: Connection) -> tuple[str, str]:
