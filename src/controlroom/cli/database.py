@@ -2,12 +2,14 @@
 
 import asyncio
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from controlroom.cli.output import out, print_facts, print_json
+from controlroom.cli.output import err, out, print_facts, print_json
+from controlroom.foundation.backups import note_backup
 from controlroom.foundation.errors import Conflict, Invalid, Unavailable
 from controlroom.foundation.settings import load_settings
 
@@ -49,10 +51,19 @@ def backup(target: Annotated[Path, typer.Argument(help="File to write; it must n
     except (OSError, sqlite3.Error) as error:
         aside.unlink(missing_ok=True)
         raise Unavailable(f"The backup could not be written to {target}: {error}.") from None
+    _note(target)
     out.print(
         f"{target}: {target.stat().st_size:,} bytes. Packages and artifacts lie in the data folder's 'blobs'.",
         markup=False,
     )
+
+
+def _note(target: Path) -> None:
+    """Let the server know, so that its health page can say when the last backup was long ago."""
+    try:
+        note_backup(load_settings().data_folder, made_at=datetime.now(UTC), size_bytes=target.stat().st_size)
+    except OSError as error:
+        err.print(f"The backup is made; that it is could not be noted: {error}.", markup=False)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -5,11 +5,14 @@ from fastapi import FastAPI
 from controlroom.web.assets import mount_assets, read_assets
 from controlroom.web.failures import handle_failures
 from controlroom.web.pages.activity import view as activity
+from controlroom.web.pages.administration.about import view as administration_about
+from controlroom.web.pages.administration.health import view as administration_health
 from controlroom.web.pages.administration.keys import view as administration_keys
 from controlroom.web.pages.administration.rights import view as administration_rights
 from controlroom.web.pages.administration.role import view as administration_role
 from controlroom.web.pages.administration.roles import view as administration_roles
 from controlroom.web.pages.administration.sessions import view as administration_sessions
+from controlroom.web.pages.administration.settings import view as administration_settings
 from controlroom.web.pages.administration.start import view as administration_start
 from controlroom.web.pages.administration.user import keys as administration_user_keys
 from controlroom.web.pages.administration.user import view as administration_user
@@ -60,6 +63,9 @@ _PAGES = (
     administration_rights,
     administration_sessions,
     administration_keys,
+    administration_settings,
+    administration_health,
+    administration_about,
     why,
     jump,
     filters,

@@ -1,0 +1,1 @@
+"""How each component is, and what to do."""
