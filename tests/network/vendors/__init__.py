@@ -1,0 +1,1 @@
+"""Tests of renderings and rulesets of network devices."""
