@@ -172,6 +172,18 @@ class DeviceService:
             members = await _members(session, [pool.id for pool in pools])
             return [_pool_out(pool, members) for pool in pools]
 
+    async def usable(self, caller: Caller, *, most: int) -> tuple[Sequence[Device], Sequence[DevicePool]]:
+        """Return the devices and pools that the caller's runs may name, by name, so many of each."""
+        devices = select(Device).where(
+            Device.mode != DeviceMode.REVOKED, *devices_for(caller, Permission.DEVICE_USE)
+        )
+        pools = select(DevicePool).where(*pools_for(caller, Permission.DEVICE_USE))
+        async with self._database.read() as session:
+            return (
+                (await session.scalars(devices.order_by(Device.name).limit(most))).all(),
+                (await session.scalars(pools.order_by(DevicePool.name).limit(most))).all(),
+            )
+
     async def pool(self, caller: Caller, pool_id: str) -> PoolOut:
         """Return one pool with its members."""
         async with self._database.read() as session:

@@ -23,11 +23,15 @@ class BulkAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The runs that were meant, the ids that name none, and whether the filter finds more than were taken."""
+    """The runs that were meant, the ids that name none, and whether the filter finds more than were taken.
+
+    ``barred`` counts those that were meant too, which the caller may see and not change.
+    """
 
     runs: Sequence[Run]
     missing: Sequence[str] = ()
     more: bool = False
+    barred: int = 0
 
 
 def summary(action: BulkAction, selection: Selection) -> BulkSummary:
@@ -43,12 +47,14 @@ def summary(action: BulkAction, selection: Selection) -> BulkSummary:
         words = _repeat_words(selection.runs)
     if selection.missing:
         words += f" {_so_many(len(selection.missing), 'is', 'are')} not there any more."
+    if selection.barred:
+        words += f" {_so_many(selection.barred, 'is', 'are')} not yours to change and {'stays' if selection.barred == 1 else 'stay'}."
     if selection.more:
         words += f" The filter finds more; the newest {len(selection.runs):,} are taken."
     return BulkSummary(
         words=words,
         changes=changes,
-        stays=len(selection.runs) - changes,
+        stays=len(selection.runs) + selection.barred - changes,
         by_state={state: by_state[state] for state in State if by_state[state]},
         missing=list(selection.missing),
         more=selection.more,

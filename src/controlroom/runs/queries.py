@@ -184,7 +184,7 @@ async def why_they_wait(
     """Return why each of some waiting runs is not assigned, by its id; the board is read once."""
     board = await read_board(session, now, settings)
     limits = select(Bot.id, Bot.most_at_once).where(Bot.id.in_({run.bot_id for run in runs}))
-    most_at_once = dict((await session.execute(limits)).tuples().all())
+    most_at_once = {bot_id: limit for bot_id, limit in await session.execute(limits)}  # noqa: C416  # rows are not pairs to the type checker
     reasons: dict[str, str] = {}
     for run in runs:
         if run.not_before > now:

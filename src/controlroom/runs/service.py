@@ -1,6 +1,7 @@
 """What people and programs can do with runs. Rights are checked here, for the API and the pages alike."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import select
@@ -9,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from controlroom.bots.lookup import version_for_run
 from controlroom.bots.manifest import Manifest
 from controlroom.bots.models import Bot, BotVersion
-from controlroom.bots.rights import bots_for, place_of
+from controlroom.bots.rights import bots_for, place_of, place_of_bot_id
 from controlroom.foundation.blobs import BlobStore
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database, Transaction
@@ -18,6 +19,7 @@ from controlroom.foundation.paging import LARGEST_LIMIT, Page, PageRequest, fetc
 from controlroom.foundation.settings import Settings
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
+from controlroom.identity.places import EVERYWHERE, At
 from controlroom.runs import control, queries
 from controlroom.runs.bulk import MOST_BY_FILTER, BulkAction, Selection, summary
 from controlroom.runs.compare import compare_runs, last_success
@@ -119,15 +121,15 @@ class RunService:
     async def summarise(self, caller: Caller, action: BulkAction, wanted: BulkIn) -> BulkSummary:
         """Say what a bulk action would do, without doing it."""
         caller.require(_RIGHT_TO[action])
-        return summary(action, await self.selected(caller, wanted))
+        return summary(action, await self._split(caller, action, await self.selected(caller, wanted)))
 
     async def do_to_many(self, caller: Caller, action: BulkAction, wanted: BulkIn) -> list[BulkResult]:
         """Cancel many runs, or run many again; each stands for itself, and those that have ended stay."""
         caller.require(_RIGHT_TO[action])
         ids = wanted.ids
         if wanted.filter is not None:
-            chosen = (await self.selected(caller, wanted)).runs
-            ids = [run.id for run in chosen if action is BulkAction.REPEAT or run.state not in ENDED]
+            chosen = await self._split(caller, action, await self.selected(caller, wanted))
+            ids = [run.id for run in chosen.runs if action is BulkAction.REPEAT or run.state not in ENDED]
         if action is BulkAction.CANCEL:
             return await self.each(caller, ids, lambda who, run_id: self.cancel(who, run_id, wanted.reason))
         again = RepeatIn(reason=wanted.reason)
@@ -153,6 +155,17 @@ class RunService:
         return Selection(
             [known[each] for each in ids if each in known], [each for each in ids if each not in known]
         )
+
+    async def _split(self, caller: Caller, action: BulkAction, found: Selection) -> Selection:
+        """Put those runs apart that the caller sees and may not do this with."""
+        allowed = bots_for(caller, _RIGHT_TO[action])
+        if not allowed:
+            return found
+        async with self._database.read() as session:
+            bots = {run.bot_id for run in found.runs}
+            changeable = set(await session.scalars(select(Bot.id).where(Bot.id.in_(bots), *allowed)))
+        kept = [run for run in found.runs if run.bot_id in changeable]
+        return replace(found, runs=kept, barred=len(found.runs) - len(kept))
 
     async def each(self, caller: Caller, run_ids: Sequence[str], change: Change) -> list[BulkResult]:
         """Do one thing to many runs, each in a transaction of its own, and say what became of each."""
@@ -184,6 +197,13 @@ class RunService:
         async with self._database.read() as session:
             run = await queries.run_for(session, caller, Permission.RUN_READ, run_id)
             return await queries.run_detail(session, caller, run, self._clock.now(), self._settings)
+
+    async def place(self, caller: Caller, bot_id: str) -> At:
+        """Return where a bot's runs lie, to ask for rights there; nobody is asked where all rights hold everywhere."""
+        if caller.placed is None:
+            return EVERYWHERE
+        async with self._database.read() as session:
+            return await place_of_bot_id(session, bot_id)
 
     async def attempts(self, caller: Caller, run_id: str) -> Sequence[Attempt]:
         """Return a run's attempts, first to last."""

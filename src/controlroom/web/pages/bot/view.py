@@ -7,6 +7,7 @@ from fastapi import APIRouter, Form, Path, Query, Request, Response
 
 from controlroom.bots.lookup import manifest_of
 from controlroom.bots.models import Bot
+from controlroom.bots.rights import place_of
 from controlroom.bots.schemas import MOST_AT_ONCE
 from controlroom.bots.service import Edit
 from controlroom.foundation.errors import Conflict, FieldError, Invalid, PreconditionFailed
@@ -38,7 +39,8 @@ async def bot(request: Request, caller: Reader, bot_id: BotId, wanted: ListQuery
     view = await service.get_bot(caller, bot_id)
     _, versions = await service.list_versions(caller, view.bot.id, wanted)
     runs = None
-    if caller.may(Permission.RUN_READ):
+    at = place_of(view.bot)
+    if caller.may(Permission.RUN_READ, at):
         latest = PageRequest(filter=f"bot:{view.bot.id}", limit=_LATEST_RUNS)
         runs = (await runs_of(request).list(caller, latest)).items
     context = {
@@ -46,6 +48,8 @@ async def bot(request: Request, caller: Reader, bot_id: BotId, wanted: ListQuery
         "manifest": manifest_of(view.current) if view.current else None,
         "versions": Listing(f"/bots/{view.bot.id}", wanted, versions),
         "runs": runs,
+        "may_manage": caller.may(Permission.BOT_MANAGE, at),
+        "may_run": caller.may(Permission.RUN_REQUEST, at) and caller.may(Permission.DEVICE_USE),
     }
     return page(request, caller, "pages/bot/bot.html", context)
 
@@ -81,6 +85,7 @@ async def compare(
 async def edit_page(request: Request, caller: Manager, bot_id: BotId) -> Response:
     """Show the form that edits a bot."""
     bot = (await bots_of(request).get_bot(caller, bot_id)).bot
+    caller.require(Permission.BOT_MANAGE, place_of(bot))
     return _edit_form(request, caller, bot, _typed(bot))
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
+from controlroom.bots.rights import place_of
 from controlroom.bots.service import BotView
 from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
@@ -67,5 +68,11 @@ async def bots(
     """Show a page of bots."""
     service = bots_of(request)
     table = await shown_table(request, caller, BOTS, wanted, lambda asked: service.list_bots(caller, asked))
-    context = {"table": table, "folders": folders_above(wanted.filter)}
+    uses_devices = caller.may(Permission.DEVICE_USE)
+    runnable = {
+        view.bot.id
+        for view in table.listing.page.items
+        if uses_devices and caller.may(Permission.RUN_REQUEST, place_of(view.bot))
+    }
+    context = {"table": table, "folders": folders_above(wanted.filter), "runnable": runnable}
     return page(request, caller, "pages/bots/bots.html", context, status=table.status)

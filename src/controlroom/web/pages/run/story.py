@@ -5,6 +5,7 @@ from datetime import datetime
 
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
+from controlroom.identity.places import At
 from controlroom.runs.models import HistoryKind
 from controlroom.runs.schemas import AttemptOut, RunDetailOut
 from controlroom.runs.states import ENDED, State
@@ -19,16 +20,20 @@ class Actions:
     pause: bool
     resume: bool
     repeat: bool
+    controls: bool
+    """They may control the run, whatever its state is now: a page that lives on needs its dialogs later."""
 
 
-def actions_for(caller: Caller, run: RunDetailOut) -> Actions:
-    """Return what the caller may do and the run's state allows; the service decides again when it is asked."""
-    controls = caller.may(Permission.RUN_CONTROL) and run.cancel_requested_at is None
+def actions_for(caller: Caller, run: RunDetailOut, at: At) -> Actions:
+    """Return what the caller may do where the run lies, and its state allows; the service decides again when asked."""
+    controls_it = caller.may(Permission.RUN_CONTROL, at)
+    controls = controls_it and run.cancel_requested_at is None
     return Actions(
         cancel=controls and run.state not in ENDED,
         pause=controls and run.state is State.RUNNING,
         resume=controls and run.state is State.PAUSED,
-        repeat=caller.may(Permission.RUN_REQUEST),
+        repeat=caller.may(Permission.RUN_REQUEST, at) and caller.may(Permission.DEVICE_USE),
+        controls=controls_it,
     )
 
 

@@ -44,7 +44,7 @@ async def run(
         "late": late and has_late,
         "has_late": has_late,
         "artifacts": artifacts,
-        "actions": actions_for(caller, detail),
+        "actions": actions_for(caller, detail, await runs.place(caller, detail.bot_id)),
         "happenings": happenings(detail),
         "axis": axis_of(
             detail,

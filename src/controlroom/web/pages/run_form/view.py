@@ -17,6 +17,7 @@ from controlroom.bots.inputs import check_inputs
 from controlroom.bots.lookup import manifest_of
 from controlroom.bots.manifest import Manifest
 from controlroom.bots.models import Bot, BotVersion
+from controlroom.bots.rights import place_of
 from controlroom.foundation.errors import ControlRoomError, FieldError, Invalid
 from controlroom.foundation.paging import Page, PageRequest
 from controlroom.identity.access import page_caller
@@ -191,8 +192,10 @@ async def _subject(
     repeated = await runs_of(request).get(caller, repeats) if repeats else None
     if repeated is not None:
         bot, version = await bots.get_version(caller, repeated.bot_id, repeated.version_number)
+        caller.require(Permission.RUN_REQUEST, place_of(bot))
         return Subject(bot, version, manifest_of(version), repeated.task, repeated)
     view = await bots.get_bot(caller, bot_id)
+    caller.require(Permission.RUN_REQUEST, place_of(view.bot))
     number = options.get("version", "")
     if number.isascii() and number.isdigit() and 0 < len(number) < 10:
         _, chosen = await bots.get_version(caller, view.bot.id, int(number))
@@ -242,17 +245,12 @@ async def _last_run(request: Request, caller: Caller, subject: Subject) -> Run |
 
 
 async def _choices(request: Request, caller: Caller, subject: Subject) -> dict[str, Any]:
-    """Return what there is to choose from: versions in use, and devices and pools where the caller may see them."""
+    """Return what there is to choose from: versions in use, and the devices and pools that the caller may use."""
     if subject.repeats is not None:
         return {"versions": [], "devices": [], "pools": []}
     few = PageRequest(limit=_MOST_CHOICES)
     _, versions = await bots_of(request).list_versions(caller, subject.bot.id, few)
-    devices: list[Any] = []
-    pools: list[Any] = []
-    if caller.may(Permission.DEVICE_READ):
-        found = await devices_of(request).list(caller, few)
-        devices = [device for device in found.items if device.mode != "revoked"]
-        pools = list(await devices_of(request).pools(caller))
+    devices, pools = await devices_of(request).usable(caller, most=_MOST_CHOICES)
     return {
         "versions": [version for version in versions.items if version.retired_at is None],
         "devices": devices,
