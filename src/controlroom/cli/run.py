@@ -25,6 +25,7 @@ FilterArgument = Annotated[
 _ENDED = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost", "rejected"})
 _LOOK_SECONDS = 0.3
 _LINES_AT_ONCE = 1_000
+_MEGABYTE = 1024 * 1024
 _LEVEL_STYLES = {"error": "red", "warning": "yellow", "debug": "dim"}
 
 
@@ -153,16 +154,39 @@ def log(
         if follow and attempt is None:
             _follow(client, run, level)
             return
-        attempts = client.get(f"/runs/{run}/attempts")
-        chosen = (
-            attempts[-1:] if attempt is None else [each for each in attempts if each["number"] == attempt]
-        )
-        if not chosen:
-            raise Invalid(
-                "The run has no such attempt." if attempts else "The run has not been attempted yet."
-            )
-        for line in _lines(client, chosen[0]["id"], 0, level):
+        for line in _lines(client, _attempt(client, run, attempt)["id"], 0, level):
             _print_line(line)
+
+
+@app.command()
+def usage(
+    run: RunArgument,
+    attempt: Annotated[
+        int | None, typer.Option(min=1, help="Number of the attempt; the newest where absent.")
+    ] = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show what a run's processes used over time: processors and memory."""
+    with connect(url) as client:
+        found = client.get(f"/attempts/{_attempt(client, run, attempt)['id']}/usage")
+    if json:
+        print_json(found)
+        return
+    rows = [
+        [
+            each["time"][:19],
+            f"{each['seconds']:.0f}",
+            f"{each['processors']:.2f}",
+            f"{each['memory_bytes'] / _MEGABYTE:,.0f}",
+        ]
+        for each in found["samples"]
+    ]
+    print_table(["Until", "Seconds", "Processors", "Memory, MB"], rows)
+    out.print(
+        f"At most {found['peak_processors']:.2f} processors and {found['peak_memory_bytes'] / _MEGABYTE:,.0f} MB.",
+        markup=False,
+    )
 
 
 @app.command()
@@ -302,6 +326,15 @@ def _inputs(client: Client, bot: str, file: Path | None, pairs: list[str]) -> di
         client.get(f"/bots/{bot}/versions/{number}").get("manifest", {}).get("inputs", {}) if number else {}
     )
     return {**from_file, **inputs_from_pairs(pairs, schema)}
+
+
+def _attempt(client: Client, run: str, number: int | None) -> dict[str, Any]:
+    """Return an attempt of a run, the newest where no number is given."""
+    attempts: list[dict[str, Any]] = client.get(f"/runs/{run}/attempts")
+    chosen = attempts[-1:] if number is None else [each for each in attempts if each["number"] == number]
+    if not chosen:
+        raise Invalid("The run has no such attempt." if attempts else "The run has not been attempted yet.")
+    return chosen[0]
 
 
 def _follow(client: Client, run_id: str, level: str = "debug") -> None:

@@ -84,22 +84,46 @@ async def _newest(session: AsyncSession, run: Run) -> Attempt | None:
 
 
 async def _first_difference(session: AsyncSession, before: Attempt, after: Attempt) -> LogDifferenceOut:
-    """Return the first line at which two logs part; times, durations and ids that pass by do not count."""
-    for first in range(0, MOST_LINES, _LINES_AT_ONCE):
-        query = LogQuery(first=first, limit=_LINES_AT_ONCE)
-        old = (await read_log(session, before, query)).lines
-        new = (await read_log(session, after, query)).lines
-        offset = first_parting(old, new)
+    """Return the first line at which two logs part; times, durations and ids that pass by do not count.
+
+    Nor do the runner's own words, such as those of an environment that only the first run had to build.
+    """
+    old, new = _Words(session, before), _Words(session, after)
+    looked_at = 0
+    while looked_at < MOST_LINES:
+        old_lines, new_lines = await old.next(_LINES_AT_ONCE), await new.next(_LINES_AT_ONCE)
+        offset = first_parting(old_lines, new_lines)
         if offset is not None:
+            one, other = (lines[offset] if offset < len(lines) else None for lines in (old_lines, new_lines))
+            shown = other or one
             return LogDifferenceOut(
-                line=first + offset,
-                before=old[offset] if offset < len(old) else None,
-                after=new[offset] if offset < len(new) else None,
-                looked_at=first + offset,
+                line=shown.line if shown else None, before=one, after=other, looked_at=looked_at + offset
             )
-        if len(old) < _LINES_AT_ONCE:
-            return LogDifferenceOut(line=None, looked_at=first + len(old))
-    return LogDifferenceOut(line=None, looked_at=MOST_LINES)
+        looked_at += len(old_lines)
+        if len(old_lines) < _LINES_AT_ONCE:
+            break
+    return LogDifferenceOut(line=None, looked_at=looked_at)
+
+
+class _Words:
+    """What a bot itself wrote, and what the runner said of its troubles, line after line."""
+
+    def __init__(self, session: AsyncSession, attempt: Attempt) -> None:
+        self._session = session
+        self._attempt = attempt
+        self._next: int | None = 0
+        self._read: list[LogLineOut] = []
+
+    async def next(self, count: int) -> list[LogLineOut]:
+        """Return the next lines, fewer only at the end."""
+        while len(self._read) < count and self._next is not None:
+            part = await read_log(self._session, self._attempt, LogQuery(first=self._next, limit=count))
+            self._read += [
+                line for line in part.lines if line.stream != "sys" or line.level in ("warning", "error")
+            ]
+            self._next = part.next_line if part.lines else None
+        taken, self._read = self._read[:count], self._read[count:]
+        return taken
 
 
 def first_parting(before: Sequence[LogLineOut], after: Sequence[LogLineOut]) -> int | None:

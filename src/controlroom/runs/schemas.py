@@ -255,7 +255,10 @@ class DifferenceOut(Schema):
 
 
 class LogDifferenceOut(Schema):
-    """Where two logs part. ``line`` is null where they do not, among the ``looked_at`` lines; a side that had ended is null."""
+    """Where two logs part: ``line`` of the run's, or null where they do not among the ``looked_at`` lines.
+
+    A side that had ended is null. What the runner itself said, such as of an environment it built, does not count.
+    """
 
     line: int | None
     before: LogLineOut | None = None

@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -104,7 +105,7 @@ class Client:
             )
 
     def download(self, path: str, target: Path) -> None:
-        """Write what is at a path to a file, which is there only once it is whole."""
+        """Write what is at a path to a file, which is there only once it is whole; raise `Invalid` where it cannot be."""
         aside = target.with_name(f".{target.name}.part")
         try:
             with (
@@ -119,8 +120,11 @@ class Client:
             aside.replace(target)
         except httpx.HTTPError as error:
             raise unreachable(self.url, error) from None
+        except OSError as error:
+            raise Invalid(f"{target} cannot be written: {error.strerror or error}.") from None
         finally:
-            aside.unlink(missing_ok=True)
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
 
     def request(
         self,
