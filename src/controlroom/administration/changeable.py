@@ -9,8 +9,9 @@ from controlroom.identity.permissions import Permission
 
 @dataclass(frozen=True, slots=True)
 class Changeable:
-    """Bounds of a setting, both included, in its ``unit``; the right to change it; when a change takes effect."""
+    """What a setting is called, its bounds, both included, in its ``unit``; the right to change it; when a change takes effect."""
 
+    title: str
     least: int
     most: int
     unit: str
@@ -30,14 +31,17 @@ _NEXT = "Counts from the next clearing up on, within minutes."
 _A_YEAR_OF_HOURS = 8_760
 
 CHANGEABLE: Mapping[str, Changeable] = {
-    "session_idle_minutes": Changeable(5, 43_200, "minutes", _AT_ONCE),
+    "session_idle_minutes": Changeable("Longest pause of a session", 5, 43_200, "minutes", _AT_ONCE),
     "session_absolute_hours": Changeable(
-        1, _A_YEAR_OF_HOURS, "hours", "Counts for sessions that begin from now on."
+        "Longest session", 1, _A_YEAR_OF_HOURS, "hours", "Counts for sessions that begin from now on."
     ),
-    "password_minimum_length": Changeable(8, 128, "characters", "Counts for passwords chosen from now on."),
-    "event_retention_hours": Changeable(1, _A_YEAR_OF_HOURS, "hours", _NEXT),
-    "unnamed_file_hours": Changeable(1, _A_YEAR_OF_HOURS, "hours", _NEXT),
+    "password_minimum_length": Changeable(
+        "Shortest password", 8, 128, "characters", "Counts for passwords chosen from now on."
+    ),
+    "event_retention_hours": Changeable("Live events are kept", 1, _A_YEAR_OF_HOURS, "hours", _NEXT),
+    "unnamed_file_hours": Changeable("Files without a name are kept", 1, _A_YEAR_OF_HOURS, "hours", _NEXT),
     "audit_retention_days": Changeable(
+        "Audit entries are kept",
         0,
         36_500,
         "days",

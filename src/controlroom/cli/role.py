@@ -13,7 +13,8 @@ from controlroom.foundation.errors import Invalid, NotFound
 from controlroom.foundation.paging import LARGEST_LIMIT, PageRequest
 from controlroom.identity.assignments import AssignmentView
 from controlroom.identity.console import Console
-from controlroom.identity.rights_schemas import AssignmentOut, RoleOut
+from controlroom.identity.holders import HoldersAt
+from controlroom.identity.rights_schemas import AssignmentOut, HoldersOut, RoleOut
 from controlroom.identity.roles import RoleEdit, RoleView
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
@@ -186,6 +187,33 @@ def given(
         return await _assignments(console, filter_)
 
     _print_assignments(on_console(read), json)
+
+
+@app.command()
+def holders(
+    place: Annotated[
+        str, typer.Argument(help="A bot, or with --folder or --pool one of those; left out, everywhere.")
+    ] = "",
+    folder: FolderOption = False,
+    pool: PoolOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Say who has which role at a place, given there or above it."""
+
+    async def read(console: Console) -> HoldersAt:
+        kind = place_kind(place, folder=folder, pool=pool)
+        return await console.identity.holders.at(console.caller, kind, place)
+
+    found = on_console(read)
+    shown = [*found.here, *(found.inherited or ())]
+    if json:
+        print_json(HoldersOut.of(found).model_dump(mode="json"))
+        return
+    rows = [
+        (each.user_name, each.role, each.place_name or "everywhere", ", ".join(sorted(each.rights)))
+        for each in shown
+    ]
+    print_table(("User", "Role", "Given at", "May here"), rows)
 
 
 async def _assignments(console: Console, filter_: str) -> list[AssignmentView]:

@@ -25,7 +25,7 @@ async def bus(parts: CheckedParts) -> Finding:
     kind = type(parts.bus).__name__.removesuffix("Bus").lower()
     if topic not in woken:
         return Finding(ComponentState.FAILING, f"A message by {kind} did not come back.", _BUS_ADVICE)
-    where = "in this process, enough for one node" if kind == "memory" else f"by {kind}"
+    where = "within this process, which is enough for one node" if kind == "memory" else f"by {kind}"
     return Finding(ComponentState.OK, f"Messages go {where}.")
 
 
@@ -38,8 +38,8 @@ async def cache(parts: CheckedParts) -> Finding:
     kind = type(parts.cache).__name__.removesuffix("Cache").lower()
     if kept != b"health":
         return Finding(ComponentState.FAILING, f"What {kind} was to remember is gone.", _CACHE_ADVICE)
-    where = "in this process, enough for one node" if kind == "memory" else f"in {kind}"
-    return Finding(ComponentState.OK, f"It remembers {where}.")
+    where = "in this process, which is enough for one node" if kind == "memory" else f"in {kind}"
+    return Finding(ComponentState.OK, f"What may be forgotten is kept {where}.")
 
 
 async def dispatcher(parts: CheckedParts) -> Finding:
@@ -88,11 +88,11 @@ async def runners(parts: CheckedParts) -> Finding:
             "Join one under Devices; bots need one to run on.",
         )
     if not away:
-        return Finding(ComponentState.OK, f"All {online:,} that should be connected are.")
+        return Finding(ComponentState.OK, f"Connected: {online:,}. None is missing.")
     more = "" if away <= _SHOWN_NAMES else f" and {away - _SHOWN_NAMES:,} more"
     return Finding(
         ComponentState.WARNING,
-        f"{online:,} are connected, {away:,} are missing: {', '.join(names)}{more}.",
+        f"Connected: {online:,}. Missing: {away:,}, {', '.join(names)}{more}.",
         "Look whether the machine is on, whether 'controlroom runner start' runs there, and whether it reaches this server. "
         "Disable a device that is not to come back.",
     )

@@ -9,6 +9,7 @@ from controlroom.identity.caller import Caller
 from controlroom.insight.api import insight_of
 from controlroom.insight.trends import Period
 from controlroom.web.pages.dashboard.charts import HEIGHT, WIDTH, charts
+from controlroom.web.pages.dashboard.first_steps import first_steps
 from controlroom.web.rendering import page
 
 router = APIRouter(include_in_schema=False)
@@ -29,6 +30,7 @@ async def dashboard(
     slots = found.devices.slots if found.devices else 0
     context = {
         "found": found,
+        "steps": await first_steps(request, caller),
         "period": period,
         "charts": charts(found.trends, period, found.time, slots) if found.trends else [],
         "width": WIDTH,
