@@ -24,7 +24,9 @@ def parse_ports(text: str) -> IntervalSet:
     for part in re.split(r"\s*(?:,|\band\b)\s*", text.strip()):
         match = _PART.fullmatch(part)
         if match is None:
-            raise BadPorts(f"{part!r} is not a port or a range of ports; write a number, or two with a hyphen between them")
+            raise BadPorts(
+                f"{part!r} is not a port or a range of ports; write a number, or two with a hyphen between them"
+            )
         low = int(match[1])
         found.append((low, int(match[2]) if match[2] else low))
     return _checked(found)

@@ -150,7 +150,9 @@ class Table:
         value = self.values.get(key)
         parts = value if isinstance(value, list) else [value]
         if not parts or not all(isinstance(part, int | str) and not isinstance(part, bool) for part in parts):
-            self.refuse(key, f'{value!r} should be ports: a number, a text such as "7001-7009", or a list of either')
+            self.refuse(
+                key, f'{value!r} should be ports: a number, a text such as "7001-7009", or a list of either'
+            )
         try:
             return parse_ports(", ".join(str(part) for part in parts))
         except BadPorts as error:
