@@ -37,6 +37,7 @@ _STYLES = (
     "dashboard",
     "audit",
     "administration",
+    "network",
     "log",
 )
 """Style sheets in the order in which they stand in the one that browsers get."""

@@ -28,6 +28,11 @@ from controlroom.web.pages.filters import view as filters
 from controlroom.web.pages.jump import view as jump
 from controlroom.web.pages.me import second_factor
 from controlroom.web.pages.me import view as me
+from controlroom.web.pages.network import view as network
+from controlroom.web.pages.network_probes import view as network_probes
+from controlroom.web.pages.network_proof import view as network_proof
+from controlroom.web.pages.network_rules import view as network_rules
+from controlroom.web.pages.network_site import view as network_site
 from controlroom.web.pages.pool import view as pool
 from controlroom.web.pages.pools import view as pools
 from controlroom.web.pages.publish_bot import view as publish_bot
@@ -66,6 +71,11 @@ _PAGES = (
     administration_settings,
     administration_health,
     administration_about,
+    network,
+    network_rules,
+    network_proof,
+    network_probes,
+    network_site,
     why,
     jump,
     filters,

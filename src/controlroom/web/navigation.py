@@ -54,6 +54,7 @@ MENU = (
     Entry("Bots", "/bots", "bot", Permission.BOT_READ, "b"),
     Entry("Devices", "/devices", "monitor", Permission.DEVICE_READ, "d"),
     Entry("Pools", "/pools", "boxes", Permission.DEVICE_READ, "p"),
+    Entry("Network", "/network", "share-2", Permission.NETWORK_READ, "n"),
     Entry("Audit log", "/audit", "scroll-text", Permission.AUDIT_READ, "l"),
     Entry(
         "Administration",

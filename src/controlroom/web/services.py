@@ -9,6 +9,7 @@ from controlroom.devices.joining import JoinService
 from controlroom.devices.service import DeviceService
 from controlroom.filters.service import FilterService
 from controlroom.runs.service import RunService
+from controlroom.sites.service import SiteService
 
 
 def bots_of(request: Request) -> BotService:
@@ -34,3 +35,8 @@ def joining_of(request: Request) -> JoinService:
 def filters_of(request: Request) -> FilterService:
     """Return the service of saved filters."""
     return cast("FilterService", request.app.state.filters)
+
+
+def sites_of(request: Request) -> SiteService:
+    """Return the service of the declared network site."""
+    return cast("SiteService", request.app.state.sites)

@@ -1,0 +1,1 @@
+"""The first page of the network contract: zones, flows, diagram."""

@@ -1,0 +1,1 @@
+"""The pages on which a site is declared, and its versions."""
