@@ -5,9 +5,13 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Depends, Path, Query, Request, Response, status
 from fastapi.responses import StreamingResponse
 
+from controlroom.devices.bulk import DeviceAction, do_to_many, summarise
 from controlroom.devices.joining import JoinService
 from controlroom.devices.models import Device
 from controlroom.devices.schemas import (
+    DeviceBulkIn,
+    DeviceBulkResult,
+    DeviceBulkSummary,
     DeviceEditIn,
     DeviceOut,
     JoinTokenIn,
@@ -56,6 +60,16 @@ _CSV_COLUMNS: tuple[CsvColumn[Device], ...] = (
     CsvColumn("joined_at", lambda device: device.joined_at),
 )
 
+_POOL_CSV_COLUMNS: tuple[CsvColumn[PoolOut], ...] = (
+    CsvColumn("id", lambda pool: pool.id),
+    CsvColumn("name", lambda pool: pool.name),
+    CsvColumn("share", lambda pool: pool.share),
+    CsvColumn("device_order", lambda pool: pool.device_order),
+    CsvColumn("devices", lambda pool: len(pool.device_ids)),
+    CsvColumn("device_ids", lambda pool: pool.device_ids),
+    CsvColumn("description", lambda pool: pool.description),
+)
+
 Devices = Annotated[DeviceService, Depends(device_service)]
 Joining = Annotated[JoinService, Depends(join_service)]
 Reader = Annotated[Caller, permitted(Permission.DEVICE_READ)]
@@ -93,6 +107,22 @@ async def export_devices(
     )
 
 
+@router.post("/devices/bulk/{action}/summary")
+async def summarise_bulk(
+    devices: Devices, caller: Manager, action: DeviceAction, wanted: DeviceBulkIn
+) -> DeviceBulkSummary:
+    """Say what draining, disabling or enabling many devices would do; changes nothing."""
+    return await summarise(devices, caller, action, wanted)
+
+
+@router.post("/devices/bulk/{action}")
+async def bulk(
+    devices: Devices, caller: Manager, action: DeviceAction, wanted: DeviceBulkIn
+) -> list[DeviceBulkResult]:
+    """Drain, disable or enable many devices, and say what became of each that it changes."""
+    return await do_to_many(devices, caller, action, wanted)
+
+
 @router.get("/devices/{device}")
 async def get_device(devices: Devices, caller: Reader, device: Reference, response: Response) -> DeviceOut:
     """Give one device."""
@@ -128,6 +158,29 @@ async def edit_device(
 async def list_pools(devices: Devices, caller: Reader) -> list[PoolOut]:
     """List every pool with its members."""
     return list(await devices.pools(caller))
+
+
+@router.get("/pools/export", responses=CSV_RESPONSES, response_class=StreamingResponse)
+async def export_pools(
+    devices: Devices,
+    caller: Reader,
+    filter: Annotated[
+        str, Query(max_length=1000, description="Words of name, share, order and created, or free text.")
+    ] = "",
+    sort: Annotated[str, Query(max_length=60)] = "",
+    for_spreadsheet: Annotated[
+        bool, Query(description="Put a byte order mark first, which Excel needs.")
+    ] = False,
+) -> StreamingResponse:
+    """Give every pool that fits a filter as CSV, streamed."""
+    wanted = PageRequest(filter=filter, sort=sort)
+    return await csv_answer(
+        "pools",
+        _POOL_CSV_COLUMNS,
+        lambda asked: devices.pools_page(caller, asked),
+        wanted,
+        for_spreadsheet=for_spreadsheet,
+    )
 
 
 @router.post("/pools", status_code=status.HTTP_201_CREATED)

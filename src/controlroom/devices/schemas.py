@@ -2,9 +2,9 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from controlroom.devices.models import DeviceMode, PoolOrder, PoolShare
 from controlroom.foundation.http import Schema
@@ -38,6 +38,40 @@ class DeviceEditIn(Schema):
     mode: DeviceMode | None = None
     slots: int | None = Field(None, ge=1, le=MOST_SLOTS)
     labels: Labels | None = None
+
+
+class DeviceBulkIn(Schema):
+    """Devices that one action is for: those named, or those that a filter finds."""
+
+    ids: list[Annotated[str, StringConstraints(min_length=1, max_length=120)]] = Field(
+        default_factory=list, max_length=500
+    )
+    filter: Annotated[str, StringConstraints(max_length=1000)] | None = Field(
+        None, description="In place of ids: the first 1,000 by name that this finds; an empty text finds all."
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if bool(self.ids) is (self.filter is not None):
+            raise ValueError("Give ids or a filter, and not both.")
+        return self
+
+
+class DeviceBulkSummary(Schema):
+    """What a bulk action would do, before it is done."""
+
+    words: str = Field(examples=["Drain 3 devices; 1 is draining already and stays."])
+    changes: int = Field(description="How many devices it would change.")
+    stays: int = Field(description="How many it would leave as they are.")
+    more: bool = Field(description="True where the filter finds more devices than are taken at once.")
+
+
+class DeviceBulkResult(Schema):
+    """What became of one device of a bulk action."""
+
+    id: str
+    done: bool
+    message: str = ""
 
 
 class PoolIn(Schema):

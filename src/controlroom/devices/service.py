@@ -9,7 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.audit import service as audit
 from controlroom.devices.errors import DeviceNotFound, NameTaken, PoolNotFound
-from controlroom.devices.models import Device, DeviceMode, DevicePool, PoolMember, PresenceChange
+from controlroom.devices.models import (
+    Device,
+    DeviceMode,
+    DevicePool,
+    PoolMember,
+    PoolOrder,
+    PoolShare,
+    PresenceChange,
+)
 from controlroom.devices.rights import devices_for, place_of_device, pools_for
 from controlroom.devices.schemas import DeviceEditIn, PoolIn, PoolOut
 from controlroom.foundation import outbox
@@ -54,6 +62,18 @@ GRAMMAR = Grammar(
     },
     key=Device.id,
     text=(Device.name,),
+    default_sort="name",
+)
+
+POOL_GRAMMAR = Grammar(
+    fields={
+        "name": Field(DevicePool.name, sortable=True),
+        "share": Field(DevicePool.share, Kind.CHOICE, tuple(PoolShare)),
+        "order": Field(DevicePool.device_order, Kind.CHOICE, tuple(PoolOrder)),
+        "created": Field(DevicePool.created_at, Kind.MOMENT, sortable=True),
+    },
+    key=DevicePool.id,
+    text=(DevicePool.name, DevicePool.description),
     default_sort="name",
 )
 
@@ -144,6 +164,17 @@ class DeviceService:
                 found |= {device.name: device for device in await session.scalars(query)}
         return found
 
+    async def managed(self, caller: Caller, device_ids: Sequence[str]) -> frozenset[str]:
+        """Return those of some devices that the caller may change."""
+        caller.require(Permission.DEVICE_MANAGE)
+        ours = devices_for(caller, Permission.DEVICE_MANAGE)
+        found: set[str] = set()
+        async with self._database.read() as session:
+            for start in range(0, len(device_ids), _NAMES_AT_ONCE):
+                ids = device_ids[start : start + _NAMES_AT_ONCE]
+                found.update(await session.scalars(select(Device.id).where(Device.id.in_(ids), *ours)))
+        return frozenset(found)
+
     async def set_mode(self, caller: Caller, device_id: str, mode: DeviceMode, revision: int) -> Device:
         """Activate, drain, disable or revoke a device."""
         return await self.edit(caller, device_id, DeviceEditIn(mode=mode), revision)
@@ -162,6 +193,15 @@ class DeviceService:
         active = attempts.c.state.in_(("assigned", "running", "paused"))
         among = (attempts.c.device_id.in_(select(Device.id).where(*seen)),) if seen else ()
         return select(attempts.c.device_id, func.count()).where(active, *among).group_by(attempts.c.device_id)
+
+    async def pools_page(self, caller: Caller, request: PageRequest) -> Page[PoolOut]:
+        """Return a page of pools with their members, by name unless asked otherwise."""
+        caller.require(Permission.DEVICE_READ)
+        async with self._database.read() as session:
+            query = select(DevicePool).where(*pools_for(caller, Permission.DEVICE_READ))
+            found: Page[DevicePool] = await fetch_page(session, query, POOL_GRAMMAR, request)
+            members = await _members(session, [pool.id for pool in found.items])
+            return Page([_pool_out(pool, members) for pool in found.items], found.next_cursor)
 
     async def pools(self, caller: Caller) -> Sequence[PoolOut]:
         """Return every pool with its members."""
