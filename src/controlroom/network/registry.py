@@ -24,12 +24,15 @@ Part = TypeVar("Part", bound=Named)
 def find_parts(package: ModuleType, constant: str, kind: type[Part]) -> dict[str, Part]:
     """Import a package's modules and return the parts they name by the constant, sorted by name.
 
-    A module without the constant is a part of another module. ``kind`` is the protocol that the caller vouches for.
+    A module without the constant is a part of another module; one may name several parts, in a tuple. ``kind`` is the
+    protocol that the caller vouches for.
     """
     found: dict[str, Part] = {}
     for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda one: one.name):
-        part: Part | None = getattr(import_module(f"{package.__name__}.{module.name}"), constant, None)
-        if part is not None:
+        named: Part | tuple[Part, ...] = getattr(
+            import_module(f"{package.__name__}.{module.name}"), constant, ()
+        )
+        for part in named if isinstance(named, tuple) else (named,):
             found[part.name] = part
     return dict(sorted(found.items()))
 

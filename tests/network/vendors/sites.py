@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
+from controlroom.network.analysis import Program
 from controlroom.network.policy import derive_policy
 from controlroom.network.projection import Direction, Projection, Projector
 from controlroom.network.renderers import renderer
 from controlroom.network.rulesets import Ruleset, RulesetText, parse_ruleset
-from controlroom.network.analysis import Program
 from controlroom.network.site import parse_site, read_site
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "network"
@@ -37,9 +37,9 @@ def example(name: str = "five-nodes") -> Projector:
     return Projector(derive_policy(read_site(EXAMPLES / f"{name}.toml")))
 
 
-def border_of(body: str) -> Projection:
+def border_of(body: str, first: str = "a", second: str = "b") -> Projection:
     """Return the border of a small site of two zones, ``a`` and ``b``; the body declares hosts and flows."""
-    return Projector(derive_policy(parse_site(HEAD + body))).border("a", "b")
+    return Projector(derive_policy(parse_site(HEAD + body))).border(first, second)
 
 
 def host(name: str, zone: str, addresses: str, roles: str = "") -> str:

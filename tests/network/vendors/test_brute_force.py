@@ -21,7 +21,15 @@ from .sites import TARGETS, TWO, border_of, crossing, flow, host, read, rules_te
 V4 = ["10.0.0.0/29", "10.0.0.1/32", "10.0.0.2/31", "0.0.0.0/0"]
 V6 = ["::/0", "2001:db8::2/127", "2001:db8::4/128"]
 HOLES = ["10.0.0.0 0.0.0.5", "10.0.0.2 0.0.0.9"]
-ADDRESSES = ["10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.6", "192.0.2.1", "2001:db8::2", "2001:db8::4"]
+ADDRESSES = [
+    "10.0.0.1",
+    "10.0.0.2",
+    "10.0.0.3",
+    "10.0.0.6",
+    "192.0.2.1",
+    "2001:db8::2",
+    "2001:db8::4",
+]
 PROBED_PORTS = [0, 78, 79, 80, 82, 443, 65535]
 OPERATORS = [("eq", 80), ("neq", 80), ("lt", 80), ("gt", 80), ("range", 79, 81), ("eq", 443), ()]
 
@@ -43,7 +51,9 @@ def holds(operator: tuple, port: int) -> bool:  # type: ignore[type-arg]  # a wo
         case ("range", low, high):
             return bool(low <= port <= high)
         case (word, value):
-            return bool({"eq": port == value, "neq": port != value, "lt": port < value, "gt": port > value}[word])
+            return bool(
+                {"eq": port == value, "neq": port != value, "lt": port < value, "gt": port > value}[word]
+            )
     raise AssertionError(operator)
 
 
@@ -125,9 +135,11 @@ class IosSides:
         return f"object-group outer{self._count}"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(rules_over(V4[:3]), rules_over([*V4, *HOLES], groups=False), st.booleans())
-def test_ios_agrees_with_a_walk_down_the_list(first: list[Rule], second: list[Rule], established: bool) -> None:
+def test_ios_agrees_with_a_walk_down_the_list(
+    first: list[Rule], second: list[Rule], established: bool
+) -> None:
     sides, lines = IosSides(), []
     rules = [*first, *second]
     for number, (permits, protocol, sources, destinations, source_operator, operator) in enumerate(rules):
@@ -137,19 +149,29 @@ def test_ios_agrees_with_a_walk_down_the_list(first: list[Rule], second: list[Ru
         lines += [f" remark rule {number}", " " + " ".join(one for one in words if one) + " log"]
         if established:
             lines.append(" permit tcp any any established")
-    text = "\n".join([*sides.lines, "ip access-list extended L", " remark x", *lines, "ipv6 access-list M", "end", ""])
+    text = "\n".join(
+        [*sides.lines, "ip access-list extended L", " remark x", *lines, "ipv6 access-list M", "end", ""]
+    )
 
     agree(crossing(text, "cisco-ios"), lambda packet: packet.family == 4 and walk(rules, packet))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(rules_over(V6, groups=False), st.permutations(range(6)))
 def test_ios_agrees_for_ipv6_and_whatever_the_order_of_lines(rules: list[Rule], order: list[int]) -> None:
     lines = []
     for number, (permits, protocol, (source,), (destination,), source_operator, operator) in enumerate(rules):
         word, protocol_word = "permit" if permits else "deny", "ipv6" if protocol == "ip" else protocol
         ports = ["", ""] if protocol == "ip" else [port_words(source_operator), port_words(operator)]
-        words = [f"sequence {10 * order[number] + 10}", word, protocol_word, source, ports[0], destination, ports[1]]
+        words = [
+            f"sequence {10 * order[number] + 10}",
+            word,
+            protocol_word,
+            source,
+            ports[0],
+            destination,
+            ports[1],
+        ]
         lines.append(" " + " ".join(one for one in words if one))
     text = "\n".join(["ip access-list extended L", " remark x", "ipv6 access-list M", *lines, "end", ""])
     ordered = [rule for _, rule in sorted(zip(order, rules, strict=False), key=lambda one: one[0])]
@@ -157,7 +179,7 @@ def test_ios_agrees_for_ipv6_and_whatever_the_order_of_lines(rules: list[Rule], 
     agree(crossing(text, "cisco-ios"), lambda packet: packet.family == 6 and walk(ordered, packet))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(rules_over([*V4, *V6]), st.sets(st.integers(0, 5)))
 def test_asa_agrees_with_a_walk_down_the_list(rules: list[Rule], inactive: set[int]) -> None:
     groups: list[str] = []
@@ -178,7 +200,14 @@ def test_asa_agrees_with_a_walk_down_the_list(rules: list[Rule], inactive: set[i
         if protocol != "ip" and operator and number % 2:
             groups.extend([f"object-group service p{number} {protocol}", f" port-object {ports[1]}"])
             ports[1] = f"object-group p{number}"
-        words = ["permit" if permits else "deny", protocol, side(sources), ports[0], side(destinations), ports[1]]
+        words = [
+            "permit" if permits else "deny",
+            protocol,
+            side(sources),
+            ports[0],
+            side(destinations),
+            ports[1],
+        ]
         words += ["log", "informational", "interval", "300"] if number % 3 == 0 else []
         words += ["inactive"] if number in inactive else []
         lines += ["access-list L remark x", "access-list L extended " + " ".join(one for one in words if one)]
@@ -188,7 +217,13 @@ def test_asa_agrees_with_a_walk_down_the_list(rules: list[Rule], inactive: set[i
     agree(crossing("\n".join([*groups, *lines, *closing]), "cisco-asa"), lambda packet: walk(active, packet))
 
 
-PORT_LISTS = {("eq", 80): "80", ("range", 79, 81): "79-81", ("eq", 443): "443", ("lt", 80): "0-79", (): "0-65535"}
+PORT_LISTS = {
+    ("eq", 80): "80",
+    ("range", 79, 81): "79-81",
+    ("eq", 443): "443",
+    ("lt", 80): "0-79",
+    (): "0-65535",
+}
 PLAIN = [one for one in OPERATORS if one in PORT_LISTS]
 RANGES = [*V4, *V6, "10.0.0.2-10.0.0.4"]
 plain_rules = st.lists(
@@ -206,7 +241,7 @@ plain_rules = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(plain_rules)
 def test_palo_alto_agrees_with_a_walk_down_the_rules(drawn: list[Rule]) -> None:
     lines: list[str] = []
@@ -216,7 +251,16 @@ def test_palo_alto_agrees_with_a_walk_down_the_rules(drawn: list[Rule]) -> None:
         lines.append(f"set address {label} {'ip-range' if '-' in where else 'ip-netmask'} {where}")
         return label
 
-    for number, (permits, protocol, sources, destinations, source_operator, operator, disabled, negated) in enumerate(drawn):
+    for number, (
+        permits,
+        protocol,
+        sources,
+        destinations,
+        source_operator,
+        operator,
+        disabled,
+        negated,
+    ) in enumerate(drawn):
         service = "any" if protocol == "ip" else f"s{number}"
         if protocol != "ip":
             ports = f"port {PORT_LISTS[operator]} source-port {PORT_LISTS[source_operator]}"
@@ -226,7 +270,9 @@ def test_palo_alto_agrees_with_a_walk_down_the_rules(drawn: list[Rule]) -> None:
         members = " ".join(name(one) for one in destinations)
         lines.append(f"{head} from any to any source g{number} destination [ {members} ] service {service}")
         lines.append(f"{head} application any action {'allow' if permits else 'reset-both'}")
-        lines.append(f"{head} disabled {'yes' if disabled else 'no'} negate-source {'yes' if negated else 'no'}")
+        lines.append(
+            f"{head} disabled {'yes' if disabled else 'no'} negate-source {'yes' if negated else 'no'}"
+        )
     lines.append(
         "set rulebase security rules end from any to any source any destination any service any application any "
         "action deny"
@@ -245,7 +291,7 @@ def test_palo_alto_agrees_with_a_walk_down_the_rules(drawn: list[Rule]) -> None:
     agree(crossing("\n".join([*lines, ""]), "palo-alto"), expected)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(plain_rules)
 def test_fortigate_agrees_with_a_walk_down_the_policies(drawn: list[Rule]) -> None:
     entries: list[str] = []
@@ -260,19 +306,40 @@ def test_fortigate_agrees_with_a_walk_down_the_policies(drawn: list[Rule]) -> No
             found = ("address", f"set subnet {network[0]} {network.netmask}")
         entries.append(f'config firewall {found[0]}\nedit "at {number}"\n{found[1]}\nnext\nend')
     policies: list[str] = []
-    for number, (permits, protocol, sources, destinations, source_operator, operator, disabled, negated) in enumerate(drawn):
+    for number, (
+        permits,
+        protocol,
+        sources,
+        destinations,
+        source_operator,
+        operator,
+        disabled,
+        negated,
+    ) in enumerate(drawn):
         ports = f"{PORT_LISTS[operator]}:{PORT_LISTS[source_operator]}"
         kind = "set protocol IP" if protocol == "ip" else f"set {protocol}-portrange {ports}"
         entries.append(f'config firewall service custom\nedit "s{number}"\n{kind}\nnext\nend')
-        lines = [f"edit {number + 1}", 'set srcintf "any"', 'set dstintf "any"', f"set status {'disable' if disabled else 'enable'}"]
+        lines = [
+            f"edit {number + 1}",
+            'set srcintf "any"',
+            'set dstintf "any"',
+            f"set status {'disable' if disabled else 'enable'}",
+        ]
         for key, members in (("srcaddr", sources), ("dstaddr", destinations)):
             for digit in ("", "6"):
                 mine = [f'"at {RANGES.index(one)}"' for one in members if (":" in one) is (digit == "6")]
                 lines += [f"set {key}{digit} {' '.join(mine)}"] if mine else []
         lines += ["set srcaddr-negate enable"] if negated and any(":" not in one for one in sources) else []
-        lines += [f"set service s{number}", 'set schedule "always"', *(["set action accept"] if permits else []), "next"]
+        lines += [
+            f"set service s{number}",
+            'set schedule "always"',
+            *(["set action accept"] if permits else []),
+            "next",
+        ]
         policies += lines
-    text = "\n".join([*entries, "config firewall policy", "edit 9999", "set status disable", "next", *policies, "end", ""])
+    text = "\n".join(
+        [*entries, "config firewall policy", "edit 9999", "set status disable", "next", *policies, "end", ""]
+    )
 
     def expected(packet: Packet) -> bool:
         for permits, protocol, sources, destinations, source_operator, operator, disabled, negated in drawn:
@@ -281,7 +348,11 @@ def test_fortigate_agrees_with_a_walk_down_the_policies(drawn: list[Rule]) -> No
             if negated and packet.family == 4 and mine:
                 found = not found
             everywhere = ["0.0.0.0/0", "::/0"]
-            if found and not disabled and walk([(True, protocol, everywhere, destinations, source_operator, operator)], packet):
+            if (
+                found
+                and not disabled
+                and walk([(True, protocol, everywhere, destinations, source_operator, operator)], packet)
+            ):
                 return bool(permits)
         return False
 
@@ -322,7 +393,7 @@ GRID = [
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_mutants_are_found_with_witnesses_that_are_true_and_nothing_escapes(
     target: str, data: st.DataObject
@@ -350,7 +421,9 @@ def test_mutants_are_found_with_witnesses_that_are_true_and_nothing_escapes(
         assert one.packet is not None
         if "replies to it" not in one.message:
             verdict = judge(program, one.packet).verdict
-            assert verdict is not (Verdict.ALLOW if allowed_by_policy(one.packet) else Verdict.DENY), one.message
+            assert verdict is not (Verdict.ALLOW if allowed_by_policy(one.packet) else Verdict.DENY), (
+                one.message
+            )
     if not findings:
         for packet in GRID:
             wanted = Verdict.ALLOW if allowed_by_policy(packet) else Verdict.DENY

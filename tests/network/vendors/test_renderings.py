@@ -62,7 +62,9 @@ def test_every_flow_is_told_with_its_purpose(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("change", [("5432", "5433"), ("10.20.3.1", "10.20.3.2"), ("permit|accept|allow", "deny")])
+@pytest.mark.parametrize(
+    "change", [("5432", "5433"), ("10.20.3.1", "10.20.3.2"), ("permit|accept|allow", "deny")]
+)
 def test_a_rendering_that_is_not_the_policy_is_not_shown(target: str, change: tuple[str, str]) -> None:
     projection = example().border()
     rendering = renderer(target).render(projection)
@@ -93,7 +95,9 @@ def test_protocols_stay_apart(target: str) -> None:
 def test_families_are_never_mixed_in_a_rule(target: str) -> None:
     text = rules_text(target, example().border())
 
-    rules = re.findall(r"edit \d+\n.*?next", text, re.DOTALL)[:-1] if target == "fortigate" else text.splitlines()
+    rules = (
+        re.findall(r"edit \d+\n.*?next", text, re.DOTALL)[:-1] if target == "fortigate" else text.splitlines()
+    )
     seen = 0
     for rule in rules:
         versions = {int(one) for one in re.findall(r"controlroom-[0-9a-f]+-(?:n|address|group)([46])-", rule)}
@@ -118,16 +122,16 @@ def test_a_side_known_by_name_alone_is_refused(target: str) -> None:
     site = TWO + '[external.post]\nprovider = "Gmail"\nroles = ["mail-server"]\n'
 
     with pytest.raises(CannotExpress, match=r"only as smtp.gmail.com; give \[external.post\] prefixes"):
-        renderer(target).render(border_of(site))
+        renderer(target).render(border_of(site, "", ""))
 
 
 HOSTILE = [
     '"; drop',
     "what ? and ! and ^C and : end # or ;",
     "$(reboot) `reboot` | reboot & > x",
-    "\\\" \\n set action accept",
+    '\\" \\n set action accept',
     "ünï \U0001f600 \ufeff 漢 \u202e",
-    "] any [ \" destination any",
+    '] any [ " destination any',
     "x" * 200,
     "a  b   c",
 ]
@@ -168,7 +172,9 @@ def test_names_are_within_the_shortest_limits_and_of_letters_that_all_take(targe
 @pytest.mark.parametrize("target", TARGETS)
 def test_another_contract_has_other_names_so_that_nothing_is_merged(target: str) -> None:
     marks = {
-        re.findall(r"controlroom-[0-9a-f]{8}", rules_text(target, border_of(TWO + flow("f", "x", "y", ports))))[0]
+        re.findall(
+            r"controlroom-[0-9a-f]{8}", rules_text(target, border_of(TWO + flow("f", "x", "y", ports)))
+        )[0]
         for ports in ("80", "80-81", "81")
     }
 
@@ -178,11 +184,15 @@ def test_another_contract_has_other_names_so_that_nothing_is_merged(target: str)
 def defined(target: str, text: str) -> list[str]:
     """Return the names of ours that a file defines, in order."""
     if target == "cisco-ios":
-        found = re.findall(r"^(?:object-group \S+|ip access-list extended|ipv6 access-list) (\S+)", text, re.M)
+        found = re.findall(
+            r"^(?:object-group \S+|ip access-list extended|ipv6 access-list) (\S+)", text, re.M
+        )
     elif target == "cisco-asa":
         found = re.findall(r"^(?:object-group \S+|access-list) (\S+)", text, re.M)
     elif target == "palo-alto":
-        found = re.findall(r"^set (?:rulebase security rules|address-group|address|service|tag) (\S+)", text, re.M)
+        found = re.findall(
+            r"^set (?:rulebase security rules|address-group|address|service|tag) (\S+)", text, re.M
+        )
     else:
         found = re.findall(r'^    edit "?([^"\n]+)', text, re.M)
     return list(dict.fromkeys(found))
@@ -257,9 +267,7 @@ def test_a_stateless_answer_for_udp_would_be_found_as_exposure() -> None:
     projection = border_of(TWO + flow("g", "x", "y", "53", "udp"))
     text = rules_text("cisco-ios", projection)
 
-    open_ = text.replace(
-        " evaluate", " permit udp host 10.2.0.1 eq 53 host 10.1.0.1\n evaluate", 1
-    )
+    open_ = text.replace(" evaluate", " permit udp host 10.2.0.1 eq 53 host 10.1.0.1\n evaluate", 1)
 
     (finding,) = prove(projection, read(open_)).findings
     assert finding.kind is FindingKind.EXCESS
@@ -296,7 +304,9 @@ def test_more_than_a_platform_takes_is_refused_with_the_numbers(monkeypatch: pyt
     ):  # fmt: skip
         monkeypatch.setattr(f"controlroom.network.renderers.{module}.{name}", 39)
     for target, what in zip(
-        TARGETS, ("lines of access lists", "lines of an access list", "security rules", "policies"), strict=True
+        TARGETS,
+        ("lines of access lists", "lines of an access list", "security rules", "policies"),
+        strict=True,
     ):
         with pytest.raises(CannotExpress, match=rf"\d+ {what} are more than the 39 that the platform takes"):
             renderer(target).render(projection)

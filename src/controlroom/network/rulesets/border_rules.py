@@ -33,9 +33,10 @@ def rules_for(
 ) -> list[Rule]:
     """Return the rules of one policy in one family."""
     near, far = (Side(one.known & _EVERYONE[family], one.unknown) for one in (sources, destinations))
-    found = [rule for service in services for rule in rules_of(name, effect, service, near, far)]
     box = ONLY_FAMILY["ip" if family is Family.IPV4 else "ip6"]
-    return [
+    found = [
         Rule(rule.name, rule.match & box, rule.effect, certain=rule.certain, reason=rule.reason)
-        for rule in found
+        for service in services
+        for rule in rules_of(name, effect, service, near, far)
     ]
+    return [rule for rule in found if not rule.match.is_empty(family)]

@@ -61,7 +61,12 @@ PARSER = CiscoAsaParser()
 
 def _take(held: _Held, line: CommandLine) -> None:
     match line.words:
-        case ("access-list", name, "line", _, "extended", *rest) | ("access-list", name, "extended", *rest):
+        case ("access-list", name, "line", _, "extended", *rest) | (
+            "access-list",
+            name,
+            "extended",
+            *rest,
+        ) if rest:
             held.lines.setdefault(name, []).append(CommandLine(line.number, tuple(rest)))
         case ("access-list", _, "remark" | "line" | "standard" | "webtype" | "ethertype", *_):
             pass

@@ -34,7 +34,7 @@ class AccessList:
 def opening(one: AccessList) -> list[Rule]:
     """Return what a list does with first packets."""
     rules = [rule for entry in one.entries if not entry.established for rule in entry.rules()]
-    return refuse_too_many([*rules, _end(one)])
+    return _ended(one, rules)
 
 
 def replies(one: AccessList) -> list[Rule]:
@@ -45,7 +45,7 @@ def replies(one: AccessList) -> list[Rule]:
             rules += _remembered(one, entry, start=len(rules))
         else:
             rules += (replace(rule, match=mirror(rule.match)) for rule in entry.rules())
-    return refuse_too_many([*rules, _end(one)])
+    return _ended(one, rules)
 
 
 def _remembered(one: AccessList, asked: Entry, *, start: int) -> list[Rule]:
@@ -63,11 +63,15 @@ def _remembered(one: AccessList, asked: Entry, *, start: int) -> list[Rule]:
 
 def sequel(one: AccessList) -> list[Rule]:
     """Return what a list does with later packets of the same direction."""
-    return refuse_too_many([*(rule for entry in one.entries for rule in entry.rules()), _end(one)])
+    return _ended(one, [rule for entry in one.entries for rule in entry.rules()])
 
 
-def _end(one: AccessList) -> Rule:
-    return Rule(f"{one.name}: implicit deny", one.box, Effect.DENY)
+def _ended(one: AccessList, rules: list[Rule]) -> list[Rule]:
+    """Put the denial that is not written behind a list's rules, where the last of them does not say it already."""
+    last = rules[-1] if rules else None
+    if last is None or last.effect is not Effect.DENY or not last.certain or last.match != one.box:
+        rules.append(Rule(f"{one.name}: implicit deny", one.box, Effect.DENY))
+    return refuse_too_many(rules)
 
 
 def programs_of(

