@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from servers.programs import required_program
 from web.served import NAME, Site, served_site
 
-_SWITCHES = (
+SWITCHES = (
     "--no-sandbox",
     "--disable-gpu",
     "--no-first-run",
@@ -40,7 +40,7 @@ def client(site: Site) -> Iterator[httpx.Client]:
 def chromium() -> Iterator[Browser]:
     program = required_program("chromium", "chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(_SWITCHES))
+        browser = playwright.chromium.launch(executable_path=program, args=list(SWITCHES))
         yield browser
         browser.close()
 

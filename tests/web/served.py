@@ -299,14 +299,20 @@ def write_log(site: Site, attempt_id: str, texts: list[tuple[Level, str]], *, la
 
 
 def end_run(
-    site: Site, run_id: str, state: State, *, message: str = "", outputs: dict[str, Any] | None = None
+    site: Site,
+    run_id: str,
+    state: State,
+    *,
+    message: str = "",
+    outputs: dict[str, Any] | None = None,
+    after_seconds: float = 41,
 ) -> None:
     """End a run's attempt and the run with it."""
 
     async def work(transaction: Transaction) -> None:
         session = transaction.session
         run = await session.get_one(Run, run_id)
-        ended = max(run.state_since + timedelta(seconds=41), run.created_at)
+        ended = max(run.state_since + timedelta(seconds=after_seconds), run.created_at)
         if run.attempt_id:
             attempt = await session.get_one(Attempt, run.attempt_id)
             move_attempt(attempt, state, now=ended)
