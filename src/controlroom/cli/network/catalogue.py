@@ -11,7 +11,8 @@ from controlroom.network import catalogue
 from controlroom.network.errors import NetworkError
 from controlroom.network.reports.diagram import draw
 from controlroom.network.reports.explain import explain as explain_flow
-from controlroom.network.reports.tables import FORMATS, tables_by_component, tables_by_section, tables_by_zone
+from controlroom.network.reports.tables import FORMATS, tables_by_component, tables_by_section
+from controlroom.network.reports.zones import tables_by_zone
 
 
 @app.command()

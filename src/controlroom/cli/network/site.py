@@ -12,13 +12,14 @@ from controlroom.cli.network.group import (
     SiteOption,
     app,
     errors_as_exit_codes,
+    one_of,
     read_policy,
     show,
 )
 from controlroom.network.errors import NetworkError
-from controlroom.network.ports import format_ports
 from controlroom.network.reports.changes import changes_between
-from controlroom.network.reports.tables import PortTable, shorten
+from controlroom.network.reports.tables import FORMATS
+from controlroom.network.reports.zones import table_of_flows
 from controlroom.network.site.starter import Answers, write_site
 
 
@@ -50,24 +51,15 @@ def init(
 
 
 @app.command()
-def flows(site: SiteOption, as_json: JsonOption = False) -> None:
+def flows(
+    site: SiteOption,
+    output: Annotated[str, typer.Option("--format", help=", ".join(FORMATS))] = "terminal",
+    as_json: JsonOption = False,
+) -> None:
     """List exactly what a site allows; all else is denied."""
     with errors_as_exit_codes():
-        policy = read_policy(site)
-        rows = tuple(
-            (
-                permit.flow,
-                permit.family.title,
-                str(permit.transport),
-                shorten(permit.source_names),
-                shorten(permit.destination_names),
-                format_ports(permit.ports),
-                permit.purpose,
-            )
-            for permit in policy.permits
-        )
-        columns = ("Flow", "Family", "Protocol", "From", "To", "Ports", "Purpose")
-        show([PortTable(f"Flows of {policy.site.name}", columns, rows)], "json" if as_json else "terminal")
+        one_of("--format", output, FORMATS)
+        show([table_of_flows(read_policy(site))], "json" if as_json else output)
 
 
 @app.command()

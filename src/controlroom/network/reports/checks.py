@@ -3,21 +3,17 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from itertools import groupby
 
 from controlroom.network.checks import Answer, Disagreement, Judgement
 from controlroom.network.intervals import IntervalSet
 from controlroom.network.ports import format_ports
+from controlroom.network.reports import html
+from controlroom.network.reports.html import clean as _x
 
 FORMATS = ("text", "json", "junit", "html")
 _MARKS = {Judgement.AS_NEEDED: "ok", Judgement.NOT_AS_NEEDED: "FAILS", Judgement.UNCERTAIN: "?"}
-_STYLE = (
-    "body{font:14px/1.45 system-ui,sans-serif;margin:2rem;color:#1b1f24;background:#fff}"
-    "table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.35rem .6rem;border-bottom:1px solid #d7dce1;"
-    "vertical-align:top}th{color:#4a5560;font-weight:600}.fails{color:#a3201b;font-weight:600}.unsure{color:#7a5200}"
-    ".ok{color:#14662f}small{color:#4a5560}"
-)
+_TONES = {Judgement.AS_NEEDED: "good", Judgement.NOT_AS_NEEDED: "bad", Judgement.UNCERTAIN: "unsure"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,29 +171,24 @@ def _html(report: CheckReport) -> str:
     rows = []
     for line in lines_of(report.answers):
         question, outcome = line.first.question, line.first.outcome
-        kind = {"ok": "ok", "FAILS": "fails", "?": "unsure"}[line.mark]
-        advice = f"<br><small>Try: {_x(line.first.advice)}</small>" if line.first.advice else ""
-        cells = (
-            f'<td class="{kind}">{line.mark}</td>',
-            f"<td>{_x(question.flow)}<br><small>{_x(question.purpose)}</small></td>",
-            f"<td>{_x(question.destination)}<br><small>{_x(question.target.host)}</small></td>",
-            f"<td>{question.probe.transport} {line.ports}</td>",
-            f"<td>{question.expectation}</td>",
-            f"<td>{outcome.verdict}</td>",
-            f"<td>{_x(outcome.evidence)}{advice}</td>",
+        rows.append(
+            (
+                html.Cell(line.mark, tone=_TONES[line.first.judgement]),
+                html.Cell(question.flow, question.purpose),
+                html.Cell(question.destination, question.target.host),
+                f"{question.probe.transport} {line.ports}",
+                str(question.expectation),
+                str(outcome.verdict),
+                html.Cell(outcome.evidence, f"Try: {line.first.advice}" if line.first.advice else ""),
+            )
         )
-        rows.append(f"<tr>{''.join(cells)}</tr>")
-    title = _x(f"Check of {report.site} from {report.source}")
-    heads = "".join(f"<th>{one}</th>" for one in ("", "Flow", "To", "Port", "Must be", "Is", "Seen by"))
-    extra = [f"<li>Proof and probe disagree: {_x(one.message)}</li>" for one in report.disagreements]
-    extra += [f"<li>{_x(note)}</li>" for note in report.notes]
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style></head>'
-        f"<body><h1>{title}</h1><p>{_x(summary(report))}</p><ul>{''.join(extra)}</ul>"
-        f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></body></html>\n"
+    columns = ("Outcome", "Flow", "To", "Port", "Must be", "Is", "Seen by")
+    disagreed = [f"Proof and probe disagree: {one.message}" for one in report.disagreements]
+    return html.document(
+        f"Check of {report.site} from {report.source}",
+        (
+            html.paragraph(summary(report), "good" if report.holds else "bad"),
+            html.bullets([*disagreed, *report.notes]),
+            html.table(columns, rows, label="Probes"),
+        ),
     )
-
-
-def _x(text: str) -> str:
-    """Escape for XML and HTML, without what XML 1.0 cannot hold."""
-    return escape("".join(sign for sign in text if sign in "\t\n" or sign >= " "))

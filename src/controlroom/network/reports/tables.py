@@ -1,7 +1,6 @@
 """Tables of required ports, and their writing as Markdown, CSV, JSON and HTML."""
 
 import csv
-import html
 import io
 import json
 from collections.abc import Iterator, Sequence
@@ -14,10 +13,8 @@ from controlroom.network.baseline import (
     NEIGHBOUR_DISCOVERY_PURPOSE,
 )
 from controlroom.network.catalogue import Component, Flow, Origin, Section
-from controlroom.network.policy import Policy
 from controlroom.network.ports import format_ports
-from controlroom.network.projection import Direction, Projector
-from controlroom.network.site import OUTSIDE
+from controlroom.network.reports import html
 
 FORMATS = ("terminal", "md", "csv", "json", "html")
 OURS = "Our own additions"
@@ -59,28 +56,6 @@ def tables_by_section() -> list[PortTable]:
         _baseline(),
         _local(),
     ]
-
-
-def tables_by_zone(policy: Policy) -> list[PortTable]:
-    """Return one table a pair of zones that a site's packets cross."""
-    zones = [zone.name for zone in policy.site.zones] + [OUTSIDE]
-    projector = Projector(policy)
-    tables: dict[tuple[str, str], list[tuple[str, ...]]] = {}
-    for permit in projector.border().permits[Direction.FORWARD]:
-        pair = (projector.zone_of(permit.source_names[0]), projector.zone_of(permit.destination_names[0]))
-        row = (
-            permit.flow,
-            shorten(permit.source_names),
-            shorten(permit.destination_names),
-            permit.family.title,
-            permit.transport,
-            format_ports(permit.ports),
-            permit.purpose,
-        )
-        tables.setdefault(pair, []).append(row)
-    columns = ("Flow", "From", "To", "Family", "Protocol", "Ports", "Purpose")
-    ordered = sorted(tables, key=lambda pair: (zones.index(pair[0]), zones.index(pair[1])))
-    return [PortTable(f"{pair[0]} to {pair[1]}", columns, tuple(tables[pair])) for pair in ordered]
 
 
 def shorten(names: Sequence[str]) -> str:
@@ -202,15 +177,7 @@ def _json(tables: Sequence[PortTable]) -> str:
 
 
 def _html(tables: Sequence[PortTable]) -> str:
-    parts = ["<!doctype html>", '<html lang="en"><meta charset="utf-8"><title>Required ports</title>']
-    parts.append(
-        "<style>body{font-family:sans-serif}table{border-collapse:collapse}td,th{border:1px solid #999;padding:.3em .5em;text-align:left;vertical-align:top}</style>"
-    )
-    for table in tables:
-        parts.append(f"<h2>{html.escape(table.title)}</h2>")
-        parts.append("<table><thead><tr>" + "".join(f"<th>{html.escape(one)}</th>" for one in table.columns))
-        parts.append("</tr></thead><tbody>")
-        for row in table.rows:
-            parts.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>")
-        parts.append("</tbody></table>")
-    return "\n".join([*parts, "</html>", ""])
+    parts: list[str] = []
+    for one in tables:
+        parts += [html.heading(one.title), html.table(one.columns, one.rows, label=one.title)]
+    return html.document("Required ports", parts)

@@ -1,4 +1,4 @@
-"""Writes the outcome of proofs as text, JSON, SARIF 2.1.0 and JUnit XML."""
+"""Writes the outcome of proofs as text, JSON, SARIF 2.1.0, JUnit XML and HTML."""
 
 import json
 from collections.abc import Sequence
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from html import escape
 
 from controlroom.network.proof import Finding, FindingKind, Verdicts
+from controlroom.network.reports import html
 
-FORMATS = ("text", "json", "sarif", "junit")
+FORMATS = ("text", "json", "sarif", "junit", "html")
 _LEVELS = {
     FindingKind.CLUSTER_EXPOSURE: "error",
     FindingKind.EXCESS: "error",
@@ -16,6 +17,7 @@ _LEVELS = {
     FindingKind.SHADOWED: "note",
     FindingKind.REDUNDANT: "note",
 }
+_TONES = {"error": "bad", "warning": "unsure", "note": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Proved:
 
 def write_verdicts(proved: Sequence[Proved], format_name: str) -> str:
     """Return the outcomes in one of `FORMATS`."""
-    writers = {"text": _text, "json": _json, "sarif": _sarif, "junit": _junit}
+    writers = {"text": _text, "json": _json, "sarif": _sarif, "junit": _junit, "html": _html}
     return writers[format_name](proved)
 
 
@@ -99,6 +101,29 @@ def _junit(proved: Sequence[Proved]) -> str:
             )
         lines.append("  </testcase>")
     return "\n".join([*lines, "</testsuite>", ""])
+
+
+def _html(proved: Sequence[Proved]) -> str:
+    parts: list[str] = []
+    for one in proved:
+        holds = one.verdicts.holds
+        state = "exactly what the contract needs" if holds else "not what the contract needs"
+        rows = [
+            (
+                html.Cell(finding.kind, finding.direction, _TONES[_LEVELS[finding.kind]]),
+                finding.message,
+                str(finding.packet or "–"),
+                finding.rule or "–",
+            )
+            for finding in one.verdicts.findings
+        ]
+        parts += [html.heading(one.name), html.paragraph(f"This is {state}.", "good" if holds else "bad")]
+        if rows:
+            parts.append(
+                html.table(("Finding", "What", "Witness", "Rule"), rows, label=f"Findings of {one.name}")
+            )
+        parts += [html.paragraph("The verdict assumes:", "note"), html.bullets(one.verdicts.assumptions)]
+    return html.document("Proof of firewalls", parts)
 
 
 def _printable(text: str) -> str:

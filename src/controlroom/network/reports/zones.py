@@ -1,13 +1,13 @@
-"""What flows between which zones: every permit of a policy, pair by pair, those within one zone included."""
+"""What flows where: all that a site allows in one table, and pair by pair of zones, those within one zone included."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from controlroom.network.policy import Permit, Policy
+from controlroom.network.policy import Permit, Policy, Symbolic
 from controlroom.network.ports import format_ports
 from controlroom.network.projection import Projector
-from controlroom.network.reports.tables import shorten
-from controlroom.network.site import OUTSIDE
+from controlroom.network.reports.tables import PortTable, shorten
+from controlroom.network.site import OUTSIDE, Party
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,34 @@ class ZoneFlow:
     cluster: bool
 
 
+# Stands in the place of a family where one side is known by name or service tag alone.
+BY_NAME = "by name"
+COLUMNS = ("Flow", "From", "To", "Family", "Protocol", "Ports", "Purpose")
+
 ZonePair = tuple[str, str]
 ZoneOf = Callable[[str], str]
+
+
+def table_of_flows(policy: Policy) -> PortTable:
+    """Return all that a site allows in one table, in the policy's order; then what is known by name alone."""
+    rows = [_row(permit, permit.source_names, permit.destination_names) for permit in policy.permits]
+    rows += [_row_by_name(one, _names(one.sources), _names(one.destinations)) for one in policy.symbolic]
+    return PortTable(f"Flows of {policy.site.name}", COLUMNS, tuple(_cells(row) for row in rows))
+
+
+def tables_by_zone(policy: Policy) -> list[PortTable]:
+    """Return one table a pair of zones that has any flow, in the order of the site's zones."""
+    zones = zones_of(policy)
+    pairs = flows_between_zones(policy)
+    ordered = sorted(pairs, key=lambda pair: (zones.index(pair[0]), zones.index(pair[1])))
+    return [
+        PortTable(
+            f"{source} to {destination}" if source != destination else f"within {source}",
+            COLUMNS,
+            tuple(_cells(row) for row in pairs[source, destination]),
+        )
+        for source, destination in ordered
+    ]
 
 
 def zones_of(policy: Policy) -> list[str]:
@@ -45,20 +71,9 @@ def flows_between_zones(policy: Policy) -> dict[ZonePair, list[ZoneFlow]]:
                 row = _row(permit, senders, receivers)
                 found.setdefault((source_zone, destination_zone), []).append(row)
     for one in policy.symbolic:
-        sources = _by_zone([party.name for party in one.sources], zone_of)
-        destinations = _by_zone([party.name for party in one.destinations], zone_of)
-        for source_zone, senders in sources.items():
-            for destination_zone, receivers in destinations.items():
-                row = ZoneFlow(
-                    one.flow,
-                    one.purpose,
-                    "by name",
-                    str(one.transport),
-                    format_ports(one.ports),
-                    shorten(senders),
-                    shorten(receivers),
-                    cluster=False,
-                )
+        for source_zone, senders in _by_zone(_names(one.sources), zone_of).items():
+            for destination_zone, receivers in _by_zone(_names(one.destinations), zone_of).items():
+                row = _row_by_name(one, senders, receivers)
                 found.setdefault((source_zone, destination_zone), []).append(row)
     return found
 
@@ -70,7 +85,11 @@ def _by_zone(names: Iterable[str], zone_of: ZoneOf) -> dict[str, list[str]]:
     return found
 
 
-def _row(permit: Permit, senders: list[str], receivers: list[str]) -> ZoneFlow:
+def _names(parties: Iterable[Party]) -> tuple[str, ...]:
+    return tuple(party.name for party in parties)
+
+
+def _row(permit: Permit, senders: Sequence[str], receivers: Sequence[str]) -> ZoneFlow:
     return ZoneFlow(
         permit.flow,
         permit.purpose,
@@ -81,3 +100,20 @@ def _row(permit: Permit, senders: list[str], receivers: list[str]) -> ZoneFlow:
         shorten(receivers),
         permit.cluster,
     )
+
+
+def _row_by_name(one: Symbolic, senders: Sequence[str], receivers: Sequence[str]) -> ZoneFlow:
+    return ZoneFlow(
+        one.flow,
+        one.purpose,
+        BY_NAME,
+        str(one.transport),
+        format_ports(one.ports),
+        shorten(senders),
+        shorten(receivers),
+        cluster=False,
+    )
+
+
+def _cells(row: ZoneFlow) -> tuple[str, ...]:
+    return (row.flow, row.sources, row.destinations, row.family, row.protocol, row.ports, row.purpose)
