@@ -55,6 +55,15 @@ def _told(error: ValidationError, pointer: str) -> list[tuple[str, str]]:
         return [(pointer_to(here, [name]), "is required") for name in missing]
     if keyword == "additionalProperties" and error.validator_value is False:
         return [(here, _unknown(error))]
+    if keyword == "dependentRequired" and isinstance(error.instance, Mapping):
+        return [
+            (pointer_to(here, [name]), f"is required together with {shown(str(given))}")
+            for given, names in wanted.items()
+            for name in names
+            if given in error.instance and name not in error.instance
+        ]
+    if keyword in ("anyOf", "oneOf") and (nearest := _nearest_branch(error)):
+        return [told for inner in nearest for told in _told(inner, pointer)]
     words = _WORDS.get(keyword)
     return [(here, words(error.validator_value, error) if words else error.message)]
 
@@ -86,6 +95,25 @@ def _any_of(_branches: Any, error: ValidationError) -> str:
     if types and len(types) == len(branches) and all(name in _A_TYPE for name in types):
         return f"must be {' or '.join(_A_TYPE[name] for name in types)}"
     return "fits none of the forms that this input may have"
+
+
+def _nearest_branch(error: ValidationError) -> list[ValidationError]:
+    """Return the errors of the form that a value was most likely meant to have; none where no form is near.
+
+    Near is a form of which no constant, no choice and no type is missed at the value itself.
+    """
+    if not isinstance(error.instance, Mapping):
+        return []
+    branches: dict[Any, list[ValidationError]] = {}
+    for inner in error.context or ():
+        branches.setdefault(inner.schema_path[0], []).append(inner)
+    near = [found for found in branches.values() if not any(_is_other_form(inner) for inner in found)]
+    return min(near, key=len) if near else []
+
+
+def _is_other_form(inner: ValidationError) -> bool:
+    at = len(inner.relative_path)
+    return (inner.validator == "type" and at == 0) or (inner.validator in ("const", "enum") and at <= 1)
 
 
 def _value(value: Any) -> str:

@@ -74,6 +74,13 @@ def default_problems(schema: JsonSchema) -> list[FieldError]:
     return problems
 
 
+def fits(root: Mapping[str, Any], schema: object, value: object) -> bool:
+    """Say whether a value fits a part of a schema; what would take too long to check does not."""
+    if isinstance(schema, bool):
+        return schema
+    return isinstance(schema, dict) and not _bounded_errors(dict(root), schema, value)
+
+
 def _invalid(fields: tuple[FieldError, ...]) -> InputsInvalid:
     told = "; ".join(f"{field.pointer.removeprefix('/inputs/')}: {field.message}" for field in fields[:3])
     more = f" (and {len(fields) - 3} more)" if len(fields) > 3 else ""

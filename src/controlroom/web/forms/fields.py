@@ -1,6 +1,7 @@
 """Lays a JSON Schema out as a tree of form fields, each named by its JSON pointer, filled with what was typed.
 
-A field that no plain control fits (a choice between shapes, free names, no type at all) becomes a text area for JSON.
+Conditions and choices between forms are followed (`shapes`); a field that no plain control fits (free names, a list of
+different kinds, no type at all) becomes a text area for JSON.
 """
 
 import json
@@ -10,13 +11,15 @@ from enum import StrEnum
 from typing import Any
 
 from controlroom.bots.input_wording import pointer_to
+from controlroom.web.forms.shapes import Shape, resolved, shape_of
 
 JsonSchema = Mapping[str, Any]
 
 DEEPEST = 8
 """Below this many levels a field is JSON, whatever its schema."""
+VARIANT_SUFFIX = "#variant"
 _LONG_TEXT = 200
-_LONGEST_REFERENCES = 32
+_ROUNDS = 4
 
 
 class Control(StrEnum):
@@ -61,6 +64,11 @@ class FormField:
     options: tuple[Option, ...] = ()
     children: tuple["FormField", ...] = ()
     limits: Mapping[str, str] = field(default_factory=dict)
+    variants: tuple[Option, ...] = ()
+    variant: str = ""
+    """The form that is chosen, where there are several to choose from."""
+    steers: bool = False
+    """Whether what else is asked for depends on this value, so that the form is laid out anew when it changes."""
     most_items: int | None = None
 
     @property
@@ -76,6 +84,11 @@ class Typed:
     texts: Mapping[str, list[str]]
     counts: Mapping[str, int]
 
+    def variant(self, pointer: str) -> int:
+        """Return which form was chosen for a value that may have several."""
+        text = next(iter(self.texts.get(pointer + VARIANT_SUFFIX, ())), "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 4 else 0
+
 
 def lay_out(
     schema: JsonSchema,
@@ -85,7 +98,10 @@ def lay_out(
     errors: Mapping[str, str] | None = None,
     pointer: str = "/inputs",
 ) -> FormField:
-    """Return the form of a schema of type object, filled with values, or with what was typed where that is given."""
+    """Return the form of a schema of type object, filled with values, or with what was typed where that is given.
+
+    With what was typed belong the values that were read from it: conditions look at them.
+    """
     layout = _Layout(schema, typed, errors or {})
     return layout.field_of(schema, pointer, "", required=True, value=dict(values or {}), depth=0)
 
@@ -97,21 +113,33 @@ class _Layout:
     errors: Mapping[str, str]
 
     def field_of(
-        self, schema: Any, pointer: str, name: str, *, required: bool, value: Any, depth: int
+        self,
+        schema: Any,
+        pointer: str,
+        name: str,
+        *,
+        required: bool,
+        value: Any,
+        depth: int,
+        steers: bool = False,
     ) -> FormField:
-        plain = resolved(schema, self.root)
-        control = control_of(plain, depth, is_root=not name and depth == 0)
+        shape = self._shape(schema, pointer, value)
+        plain = shape.schema
+        control = control_of(plain, depth, is_root=pointer == "/inputs" and depth == 0)
         known: dict[str, Any] = {
             "pointer": pointer,
             "control": control,
             "title": str(plain.get("title") or _title_of(name)),
             "schema": plain,
             "help": str(plain.get("description") or ""),
-            "required": required,
+            "required": required and not shape.nullable,
             "error": self.errors.get(pointer, ""),
+            "variants": tuple(Option(str(place), title) for place, title in enumerate(shape.variants)),
+            "variant": str(shape.chosen),
+            "steers": steers,
         }
         if control is Control.GROUP:
-            return FormField(**known, children=self._children(plain, pointer, value, depth))
+            return FormField(**known, children=self._children(shape, pointer, value, depth, steers=steers))
         if control is Control.LIST:
             return self._list(plain, known, value, depth)
         if control in (Control.CHOICE, Control.CHOICES):
@@ -120,7 +148,27 @@ class _Layout:
             )
         return FormField(**known, value=self._shown(plain, pointer, control, value), limits=_limits(plain))
 
-    def _children(self, schema: JsonSchema, pointer: str, value: Any, depth: int) -> tuple[FormField, ...]:
+    def _shape(self, schema: Any, pointer: str, value: Any) -> Shape:
+        """Return the shape for a value; defaults count as values until something was typed."""
+        known = None if value is _MISSING else value
+        if self.typed is not None:
+            return shape_of(schema, known or {}, self.root, self.typed.variant(pointer))
+        shape = shape_of(schema, known, self.root)
+        chosen = shape.chosen
+        for _ in range(_ROUNDS):
+            if known is not None and not isinstance(known, Mapping):
+                break
+            filled = {**_defaults(shape.schema, self.root), **(known or {})}
+            again = shape_of(schema, filled, self.root, chosen)
+            if again == shape:
+                break
+            shape = again
+        return shape
+
+    def _children(
+        self, shape: Shape, pointer: str, value: Any, depth: int, *, steers: bool
+    ) -> tuple[FormField, ...]:
+        schema = shape.schema
         required = schema.get("required", ())
         values = value if isinstance(value, Mapping) else {}
         return tuple(
@@ -131,8 +179,10 @@ class _Layout:
                 required=name in required,
                 value=values.get(name, _MISSING),
                 depth=depth + 1,
+                steers=steers or name in shape.steering,
             )
-            for name, inner in schema["properties"].items()
+            for name, inner in schema.get("properties", {}).items()
+            if name not in shape.fixed
         )
 
     def _list(self, schema: JsonSchema, known: dict[str, Any], value: Any, depth: int) -> FormField:
@@ -167,6 +217,11 @@ class _Layout:
 _MISSING: Any = object()
 
 
+def _defaults(schema: JsonSchema, root: JsonSchema) -> dict[str, Any]:
+    plain = {name: resolved(inner, root) for name, inner in schema.get("properties", {}).items()}
+    return {name: inner["default"] for name, inner in plain.items() if "default" in inner}
+
+
 def shown_value(control: Control, value: Any) -> Any:
     """Return what a control shows for a value."""
     if control is Control.FLAG:
@@ -185,13 +240,13 @@ def shown_value(control: Control, value: Any) -> Any:
 
 
 def control_of(schema: JsonSchema, depth: int = 0, *, is_root: bool = False) -> Control:
-    """Return the control that fits a schema."""
+    """Return the control that fits a schema without conditions."""
     kind = schema_type(schema)
-    if is_root and isinstance(schema.get("properties"), Mapping):
+    if is_root:
         return Control.GROUP
     if "enum" in schema or "const" in schema:
         return Control.CHOICE
-    if depth >= DEEPEST or any(word in schema for word in ("anyOf", "oneOf", "allOf", "if", "not")):
+    if depth >= DEEPEST:
         return Control.JSON
     if kind == "object":
         return Control.GROUP if schema.get("properties") else Control.JSON
@@ -209,24 +264,6 @@ def schema_type(schema: JsonSchema) -> str:
     kind = schema.get("type")
     kinds = [each for each in kind if each != "null"] if isinstance(kind, list) else [kind]
     return str(kinds[0]) if len(kinds) == 1 and kinds[0] else ""
-
-
-def resolved(schema: Any, root: JsonSchema) -> JsonSchema:
-    """Return a schema behind its references into the document; a schema of ``true`` is empty."""
-    for _ in range(_LONGEST_REFERENCES):
-        if not isinstance(schema, Mapping):
-            return {}
-        reference = schema.get("$ref")
-        if not isinstance(reference, str):
-            return schema
-        place: Any = root
-        for part in reference.removeprefix("#").split("/")[1:]:
-            place = (
-                place.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(place, Mapping) else None
-            )
-        beside = {key: value for key, value in schema.items() if key != "$ref"}
-        schema = {**place, **beside} if isinstance(place, Mapping) else {}
-    return {}
 
 
 def _array_control(schema: JsonSchema) -> Control:

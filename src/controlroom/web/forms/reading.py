@@ -1,11 +1,13 @@
 """Turns a posted form back into values of a JSON Schema, and keeps what was typed whatever becomes of it."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from controlroom.bots.input_wording import pointer_to
-from controlroom.web.forms.fields import Control, JsonSchema, Typed, control_of, resolved
+from controlroom.web.forms.fields import Control, JsonSchema, Typed, control_of
+from controlroom.web.forms.shapes import Shape, resolved, shape_of
 
 MOST_ITEMS = 200
 """Items that a form shows of one list; longer ones are given through the API."""
@@ -13,6 +15,8 @@ COUNT_SUFFIX = "#count"
 ADD, REMOVE = "add:", "remove:"
 
 _MISSING: Any = object()
+_ROUNDS = 8
+_PLACE = re.compile(r"(\d+)((?:[/#].*)?)", re.DOTALL)
 
 
 def typed_from(form: Iterable[tuple[str, str]]) -> Typed:
@@ -47,10 +51,10 @@ def _without(typed: Typed, pointer: str, index: int) -> Typed:
     def moved(name: str) -> str | None:
         if not name.startswith(f"{pointer}/"):
             return name
-        number, slash, rest = name[len(pointer) + 1 :].partition("/")
-        if not number.isdigit() or int(number) < index:
+        place = _PLACE.fullmatch(name, len(pointer) + 1)
+        if place is None or int(place[1]) < index:
             return name
-        return None if int(number) == index else f"{pointer}/{int(number) - 1}{slash}{rest}"
+        return None if int(place[1]) == index else f"{pointer}/{int(place[1]) - 1}{place[2]}"
 
     texts = {after: values for name, values in typed.texts.items() if (after := moved(name)) is not None}
     counts = {after: count for name, count in typed.counts.items() if (after := moved(name)) is not None}
@@ -77,10 +81,14 @@ class _Reader:
         self.problems = problems
 
     def read(self, schema: Any, pointer: str, depth: int, *, required: bool, is_root: bool = False) -> Any:
-        plain = resolved(schema, self.root)
-        control = control_of(plain, depth, is_root=is_root)
+        shape = shape_of(schema, {}, self.root, self.typed.variant(pointer))
+        control = control_of(shape.schema, depth, is_root=is_root)
         if control is Control.GROUP:
-            return self._group(plain, pointer, depth, required=required)
+            return self._group(schema, pointer, depth, required=required and not shape.nullable)
+        value = self._plain(shape.schema, control, pointer, depth, required=required)
+        return None if value is _MISSING and required and shape.nullable else value
+
+    def _plain(self, plain: JsonSchema, control: Control, pointer: str, depth: int, *, required: bool) -> Any:
         if control is Control.LIST:
             count = self.typed.counts.get(pointer, 0)
             items = [
@@ -100,15 +108,27 @@ class _Reader:
         return self._scalar(control, text.strip(), pointer)
 
     def _group(self, schema: JsonSchema, pointer: str, depth: int, *, required: bool) -> Any:
-        needed = schema.get("required", ())
-        values = {
-            name: self.read(inner, pointer_to(pointer, [name]), depth + 1, required=name in needed)
-            for name, inner in schema["properties"].items()
-        }
-        given = {name: value for name, value in values.items() if value is not _MISSING}
+        """Read an object. What is asked for may depend on what was given, so it is read until that stands."""
+        given: dict[str, Any] = {}
+        for _ in range(_ROUNDS):
+            shape = shape_of(schema, given, self.root, self.typed.variant(pointer))
+            again = self._properties(shape, pointer, depth)
+            if again == given:
+                break
+            given = again
         # An optional group of which nothing was filled in is not there; its unchecked boxes say nothing.
-        is_blank = all(value is False or value == [] for value in given.values())
+        is_blank = all(value is False or value == [] or name in shape.fixed for name, value in given.items())
         return _MISSING if is_blank and not required else given
+
+    def _properties(self, shape: Shape, pointer: str, depth: int) -> dict[str, Any]:
+        needed = shape.schema.get("required", ())
+        values = {
+            name: resolved(inner, self.root)["const"]
+            if name in shape.fixed
+            else self.read(inner, pointer_to(pointer, [name]), depth + 1, required=name in needed)
+            for name, inner in shape.schema.get("properties", {}).items()
+        }
+        return {name: value for name, value in values.items() if value is not _MISSING}
 
     def _scalar(self, control: Control, text: str, pointer: str) -> Any:
         if not text:

@@ -27,6 +27,7 @@ from controlroom.runs.models import Run
 from controlroom.runs.schemas import RepeatIn, RunIn
 from controlroom.web.forms.fields import FormField, Typed, lay_out
 from controlroom.web.forms.reading import errors_by_pointer, read_values, typed_from, with_action
+from controlroom.web.forms.shapes import has_conditions
 from controlroom.web.rendering import go_to, page
 from controlroom.web.services import bots_of, devices_of, runs_of
 
@@ -82,7 +83,9 @@ async def ask(request: Request, caller: Requester, bot_id: BotId, repeats: Repea
     subject = await _subject(request, caller, bot_id, repeats, options)
     action = _text(typed, "_action")
     if action and action != CHECK:
-        form = lay_out(_shape(subject.schema), typed=with_action(typed, action))
+        changed = with_action(typed, action)
+        shape = _shape(subject.schema)
+        form = lay_out(shape, values=read_values(shape, changed)[0], typed=changed)
         return await _show(request, caller, subject, form, options)
     inputs, problems = _inputs(subject, typed)
     try:
@@ -103,14 +106,14 @@ async def ask(request: Request, caller: Requester, bot_id: BotId, repeats: Repea
         )
     else:
         errors, summary = problems, "" if action == CHECK else "Some values do not fit; see below."
-    form = lay_out(_shape(subject.schema), typed=typed, errors=errors)
+    form = lay_out(_shape(subject.schema), values=inputs, typed=typed, errors=errors)
     status = 200 if action == CHECK else 422
     return await _show(request, caller, subject, form, options, errors=errors, summary=summary, status=status)
 
 
 def _shape(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     """A bot that declares no inputs takes any; they are given as one JSON object then."""
-    return schema if schema.get("properties") is not None else _FREE
+    return schema if schema.get("properties") is not None or has_conditions(schema) else _FREE
 
 
 _FREE: Mapping[str, Any] = {
