@@ -2,6 +2,7 @@
 
 from controlroom.audit.actor import ActorKind
 from controlroom.audit.models import AuditEntry, AuditOutcome
+from controlroom.audit.names import SEARCHED, has_word
 from controlroom.foundation.paging import Field, Grammar, Kind
 
 GRAMMAR = Grammar(
@@ -20,6 +21,7 @@ GRAMMAR = Grammar(
         "request": Field(AuditEntry.request_id),
     },
     key=AuditEntry.number,
-    text=(AuditEntry.actor_name, AuditEntry.action, AuditEntry.target_name),
+    text=SEARCHED,
     default_sort="-number",
+    text_matches=has_word,
 )

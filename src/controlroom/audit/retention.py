@@ -13,6 +13,7 @@ from controlroom.audit.chain import Link
 from controlroom.audit.entry import entry_hash
 from controlroom.audit.errors import RetentionRefused
 from controlroom.audit.models import AuditDelivery, AuditEntry, AuditSeal
+from controlroom.audit.names import forget_unused
 from controlroom.audit.record import record
 from controlroom.audit.signing import Signer
 from controlroom.foundation.clock import Clock
@@ -72,7 +73,11 @@ async def remove_stretches(
             end = min(first + count + STRETCH_ENTRIES - 1, last)
             count += await _remove_stretch(transaction, signer, end, clock.now(), actor, exported_to)
         await asyncio.sleep(0)
-    return Removed(count, first, last) if count else Removed(0)
+    if not count:
+        return Removed(0)
+    async with database.write() as transaction:
+        await forget_unused(transaction.session)
+    return Removed(count, first, last)
 
 
 async def _remove_stretch(

@@ -1,6 +1,7 @@
 """All tables of the product in one place, for migrations and tests."""
 
 from controlroom.audit import models as _audit
+from controlroom.audit import names as _audit_names
 from controlroom.bots import models as _bots
 from controlroom.devices import models as _devices
 from controlroom.filters import models as _filters
@@ -12,7 +13,19 @@ from controlroom.runs import measures as _measures
 from controlroom.runs import models as _runs
 from controlroom.sites import models as _sites
 
-ROOMS = (_audit, _bots, _devices, _filters, _identity, _live_settings, _outbox, _measures, _runs, _sites)
+ROOMS = (
+    _audit,
+    _audit_names,
+    _bots,
+    _devices,
+    _filters,
+    _identity,
+    _live_settings,
+    _outbox,
+    _measures,
+    _runs,
+    _sites,
+)
 """Modules that declare tables; importing them fills the metadata."""
 
 METADATA = Base.metadata
