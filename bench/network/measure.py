@@ -13,7 +13,8 @@ from controlroom.network.policy import Policy, derive_policy
 from controlroom.network.projection import Direction, Projection, Projector, Scope
 from controlroom.network.proof import cluster_regions, prove, prove_rendering
 from controlroom.network.renderers import renderer, renderers
-from controlroom.network.reports.tables import tables_by_zone, write_tables
+from controlroom.network.reports.tables import write_tables
+from controlroom.network.reports.zones import tables_by_zone
 from controlroom.network.rulesets import Ruleset, RulesetText, parse_ruleset
 from controlroom.network.site import parse_site
 

@@ -151,3 +151,29 @@ def test_diff_says_what_opens_and_what_closes() -> None:
     assert any("opens tcp 5672 (IPv4) from cr2 to cr1" in change.words for change in opened)
     assert {change.kind for change in changes_between(after, before)} == {ChangeKind.CLOSES}
     assert changes_between(after, after) == []
+
+
+def test_diff_names_only_what_differs_and_not_the_whole_flow(five_nodes: Path) -> None:
+    text = five_nodes.read_text()
+    before = derive_policy(parse_site(text))
+    wider = derive_policy(parse_site(text.replace("[options]", '[ports]\nldaps = "636-637"\n[options]', 1)))
+
+    opened = changes_between(before, wider)
+
+    assert {one.flow for one in opened} == {"directory-ldaps"}
+    assert {one.words.partition(" from ")[0] for one in opened} == {
+        "opens tcp 637 (IPv4)",
+        "opens tcp 637 (IPv6)",
+    }
+    assert all(one.example.endswith(":637") for one in opened)
+
+
+def test_diff_gives_the_addresses_where_a_party_has_changed() -> None:
+    around = '[zone.people]\nprefixes = ["192.168.0.0/24"]\nroles = ["browser"]\n'
+    before = derive_policy(parse_site(BASE + around))
+    after = derive_policy(parse_site(BASE + around.replace("0.0/24", "0.0/23")))
+
+    (opened,) = changes_between(before, after)
+
+    assert opened.words.startswith("opens tcp 443 (IPv4) from 192.168.1.0/24 (people) to cr1: ")
+    assert opened.example.startswith("tcp 192.168.1.")

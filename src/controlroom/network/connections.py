@@ -8,14 +8,15 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from controlroom.network.addresses import Family, format_address, parse_range
-from controlroom.network.analysis import Packet, Program, Protocol, Verdict, judge
+from controlroom.network.addresses import EVERY_ADDRESS, Family, format_address, parse_range
+from controlroom.network.analysis import Effect, Match, Packet, Program, Protocol, Rule, Verdict, judge
 from controlroom.network.errors import BadRuleset, MissingProgram
+from controlroom.network.intervals import IntervalSet
 from controlroom.network.projection import Direction, Projection, Scope
-from controlroom.network.proof import program_of
+from controlroom.network.proof import PROTOCOLS, program_of
 
 # A busy host tracks some hundred thousand connections; beyond this a file is no table of them.
 MOST_CONNECTIONS = 4_000_000
@@ -30,6 +31,8 @@ class Fate(StrEnum):
 
     WANTED = "wanted"
     STALE = "stale"
+    # It may belong to a flow with a side that the site knows by name alone.
+    UNSURE = "unsure"
     # Of a protocol, a family or a direction that this policy says nothing about.
     BESIDE = "beside"
 
@@ -100,7 +103,7 @@ def _port(pairs: dict[str, str], key: str) -> int:
 
 def judge_connections(projection: Projection, connections: Iterable[Connection]) -> Iterator[Judged]:
     """Say of each connection what the policy of a firewall says of the packet that opened it."""
-    programs = {direction: program_of(projection, direction) for direction in projection.filtered}
+    programs = {direction: _program(projection, direction) for direction in projection.filtered}
     for connection in connections:
         direction = _direction(projection, connection.packet)
         if direction is None or direction not in programs or connection.packet.protocol not in _NUMBERED:
@@ -109,10 +112,31 @@ def judge_connections(projection: Projection, connections: Iterable[Connection])
             yield _judged(connection, programs[direction])
 
 
+def _program(projection: Projection, direction: Direction) -> Program:
+    """Return the policy, and behind it an uncertain rule for each flow whose far side is known by name alone."""
+    policy = program_of(projection, direction)
+    doubts: list[Rule] = []
+    for way, one, party in projection.named():
+        if way is direction:
+            near = EVERY_ADDRESS if way is Direction.FORWARD else projection.near_side(one, way)
+            outbound = way is Direction.OUTBOUND
+            match = Match(
+                IntervalSet.single(PROTOCOLS[one.transport]),
+                near if outbound else EVERY_ADDRESS,
+                EVERY_ADDRESS if outbound else near,
+                destination_ports=one.ports,
+            )
+            reason = f"{party.name} is known by name alone"
+            doubts.append(Rule(one.flow, match, Effect.ALLOW, certain=False, reason=reason))
+    return replace(policy, rules=(*policy.rules, *doubts))
+
+
 def _judged(connection: Connection, program: Program) -> Judged:
     ruling = judge(program, connection.packet)
     if ruling.verdict is Verdict.ALLOW:
         return Judged(connection, Fate.WANTED, program.name_of(ruling.rule))
+    if ruling.verdict is Verdict.UNKNOWN:
+        return Judged(connection, Fate.UNSURE, program.name_of(ruling.rule))
     return Judged(connection, Fate.STALE)
 
 

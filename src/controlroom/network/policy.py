@@ -43,6 +43,11 @@ class Symbolic:
     sources: tuple[Party, ...]
     destinations: tuple[Party, ...]
 
+    @property
+    def parties(self) -> tuple[Party, ...]:
+        """Both sides."""
+        return (*self.sources, *self.destinations)
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

@@ -1,6 +1,6 @@
 """What of a policy one firewall sees: a host's own packets, or the packets that cross a border between zones."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -59,6 +59,19 @@ class Projection:
         """Return which of the host's own addresses take part in a flow known by name, as its sender or receiver."""
         parties = one.sources if direction is Direction.OUTBOUND else one.destinations
         return join(party.addresses for party in parties) & self.addresses
+
+    def named(self) -> Iterator[tuple[Direction, Symbolic, Party]]:
+        """Yield each flow known by name that some filtered direction must let pass, with each party so known.
+
+        A firewall that matches addresses can neither allow such a flow nor tell whether it does.
+        """
+        for direction in self.filtered:
+            for one in self.symbolic:
+                if direction is Direction.FORWARD:
+                    yield from ((direction, one, party) for party in one.parties if party.symbolic)
+                elif self.near_side(one, direction):
+                    far = one.destinations if direction is Direction.OUTBOUND else one.sources
+                    yield from ((direction, one, party) for party in far if party.symbolic)
 
     @property
     def families(self) -> tuple[Family, ...]:
@@ -129,11 +142,15 @@ class Projector:
             self.policy.site.name,
             {Direction.FORWARD: permits},
             Addresses(),
-            symbolic=self.policy.symbolic,
+            symbolic=tuple(one for one in self.policy.symbolic if self._crosses(one, wanted)),
             cluster=tuple(permit for permit in self.policy.permits if permit.cluster),
             hosts=self._hosts,
             service_tags=self._service_tags,
         )
+
+    def _crosses(self, one: Symbolic, wanted: set[str]) -> bool:
+        pairs = ({sender.zone, receiver.zone} for sender in one.sources for receiver in one.destinations)
+        return any(len(pair) > 1 and wanted <= pair for pair in pairs)
 
     def _crossings(self, permit: Permit) -> Iterable[Permit]:
         sources = self._grouped(permit.source_names, permit.sources, permit.family)
@@ -206,9 +223,7 @@ class Projector:
 
     def _symbolic_of(self, names: tuple[str, ...]) -> tuple[Symbolic, ...]:
         return tuple(
-            one
-            for one in self.policy.symbolic
-            if set(names) & {party.name for party in (*one.sources, *one.destinations)}
+            one for one in self.policy.symbolic if set(names) & {party.name for party in one.parties}
         )
 
     def _refuse_lock_out(self, host: Party, inbound: tuple[Permit, ...]) -> None:

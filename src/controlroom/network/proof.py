@@ -111,6 +111,7 @@ def prove(
         Finding(FindingKind.MISSING, direction, message, flow=flow)
         for direction, flow, message in ruleset.missing
     ]
+    findings.extend(_known_by_name(projection, ruleset))
     nodes = 0
     hints = _known_addresses(projection)
     for direction in projection.filtered:
@@ -137,6 +138,19 @@ def prove(
     order = list(FindingKind)
     findings.sort(key=lambda one: (order.index(one.kind), one.direction, one.rule, one.flow, str(one.packet)))
     return Verdicts(tuple(findings), ruleset.assumptions, nodes)
+
+
+def _known_by_name(projection: Projection, ruleset: Ruleset) -> Iterator[Finding]:
+    """Say which flows nothing is said about, because the site knows a side of them by name and the rules by address."""
+    for direction, one, party in projection.named():
+        if party.service_tag and ruleset.knows_service_tags:
+            continue
+        message = (
+            f"flow {one.flow} may pass or not: {party.name} is known only as "
+            f"{', '.join(party.names) or party.service_tag}, and these rules hold addresses; "
+            f"give [external.{party.name}] prefixes = [...]"
+        )
+        yield Finding(FindingKind.UNKNOWN, direction, message, flow=one.flow)
 
 
 def prove_rendering(projection: Projection, rendering: Rendering) -> None:

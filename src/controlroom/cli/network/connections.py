@@ -77,8 +77,14 @@ def _tell(judged: list[Judged], stale: list[Judged], gone: list[Judged] | None, 
     for one in stale:
         after = one.connection.translated
         typer.echo(f"stale: {one.connection.packet}" + (f" (translated to {after})" if after else ""))
+    unsure = [one for one in judged if one.fate is Fate.UNSURE]
+    for one in unsure:
+        typer.echo(
+            f"unsure: {one.connection.packet} (may be of flow {one.flow}, one side of which is known by name)"
+        )
+    known_by_name = f"{len(unsure)} unsure, " if unsure else ""
     typer.echo(
-        f"{len(judged)} connections: {counts[Fate.WANTED]} wanted, {len(stale)} stale, "
+        f"{len(judged)} connections: {counts[Fate.WANTED]} wanted, {len(stale)} stale, {known_by_name}"
         f"{counts[Fate.BESIDE]} that this policy says nothing about"
     )
     if gone is not None:

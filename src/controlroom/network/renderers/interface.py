@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from controlroom.network.errors import CannotExpress
-from controlroom.network.projection import Direction, Projection, Scope
+from controlroom.network.projection import Projection, Scope
 
 # Every rule, table, chain and set of ours carries this, and nothing without it is touched.
 TAG = "controlroom"
@@ -57,12 +57,12 @@ class Renderer(Protocol):
 
 
 def refuse_symbolic(projection: Projection, target: str) -> None:
-    """Raise `CannotExpress` where a flow's side is known by name or tag alone and the target matches addresses."""
-    if projection.scope is Scope.HOST and Direction.OUTBOUND not in projection.permits:
-        return
-    for one in projection.symbolic:
-        party = next(party for party in (*one.destinations, *one.sources) if party.symbolic)
+    """Raise `CannotExpress` where the target matches addresses and the far side of a flow is known by name or tag alone.
+
+    Only directions that the policy filters count: what goes out unfiltered needs no rule.
+    """
+    for direction, one, party in projection.named():
         raise CannotExpress(
-            f"{target} matches addresses, and flow {one.flow!r} needs {party.name!r}, which is known only as "
+            f"{target} matches addresses, and {direction} flow {one.flow!r} needs {party.name!r}, which is known only as "
             f"{', '.join(party.names) or party.service_tag}; give [external.{party.name}] prefixes = [...]"
         )

@@ -86,6 +86,7 @@ def _read(name: str, groups: Sequence[SecurityGroup], projection: Projection | N
         (*_ASSUMPTIONS, *dict.fromkeys(notes)),
         seen_from=lambda seen: _read(name, groups, of_host(seen)),
         missing=missing,
+        knows_service_tags=True,
     )
 
 

@@ -26,7 +26,8 @@ class Ruleset:
     unknown without it may be known then. ``missing`` are flows known by name alone for which there is no rule: the
     direction, the flow, and a sentence. ``later`` are the programs of replies and of what follows the first packet, said
     about that first packet; a firewall without them lets these pass. ``translations`` tell how packets are rewritten.
-    ``stack`` is what else may stand on the same Linux host.
+    ``stack`` is what else may stand on the same Linux host. Where ``knows_service_tags``, flows with what the site knows
+    by a service tag were looked up by that tag; elsewhere nothing can be said of them.
     """
 
     parser: str
@@ -37,6 +38,7 @@ class Ruleset:
     later: Mapping[Phase, Mapping[Direction, Program]] = field(default_factory=dict)
     translations: Mapping[Direction, Program] = field(default_factory=dict)
     stack: Stack | None = None
+    knows_service_tags: bool = False
 
 
 class RulesetParser(Protocol):
