@@ -1,5 +1,6 @@
-// Live pages. What happens comes as server-sent events; the page then fetches itself, and only the parts that differ are
-// replaced: `data-part` by their HTML, rows of `data-rows` by their key, so that nothing jumps under the reader's eyes.
+// Live pages. What happens comes as server-sent events; the page then fetches itself (or `data-live-from`, where it answers
+// a form), and only the parts that differ are replaced: `data-part` by their HTML, rows of `data-rows` by their key, so that
+// nothing jumps under the reader's eyes.
 
 import { noteServerTime, tellTimes } from "./moments.js";
 
@@ -125,7 +126,7 @@ function schedule(area, pause = LEAST_PAUSE_MS) {
 }
 
 async function refresh(area, headers = {}) {
-  const response = await fetch(location.href, { headers: { Accept: "text/html", ...headers } });
+  const response = await fetch(area.dataset.liveFrom || location.href, { headers: { Accept: "text/html", ...headers } });
   noteServerTime(response);
   if (response.redirected && new URL(response.url).pathname === "/sign-in") {
     location.reload();
