@@ -1,5 +1,6 @@
 """The pages of bots in Chromium: publishing by a dropped zip, comparing versions, editing with someone else."""
 
+import base64
 import re
 
 import httpx
@@ -92,3 +93,97 @@ def test_a_session_that_ends_in_a_form_loses_nothing(page: Page, site: Site, bot
     else:
         expect(page.get_by_label("Least amount")).to_have_value("many")
         expect(page.locator('[name="/inputs/tags/1"]')).to_have_value("typed")
+
+
+def test_a_bot_tells_its_inputs_and_who_may_run_it(page: Page, bot_id: str) -> None:
+    page.goto(f"/bots/{bot_id}")
+    inputs = page.get_by_role("region", name="Inputs")
+    expect(inputs.locator("tr", has_text="month").first).to_contain_text("date")
+    expect(inputs.locator("tr", has_text="region")).to_contain_text("one of north, south, 3")
+    expect(inputs.locator("tr", has_text="copies")).to_contain_text("2")
+    who = page.get_by_role("region", name="Who may do what").locator("tr", has_text="admin")
+    expect(who).to_contain_text("administrator")
+    expect(who).to_contain_text("yes")
+
+
+def test_a_version_is_rolled_back_to_and_retired(page: Page, bot_id: str) -> None:
+    page.goto(f"/bots/{bot_id}")
+    page.get_by_role("button", name="Roll back to it").first.click()
+    page.get_by_role("button", name="Run version 1").click()
+    current = page.locator("tr", has_text="v1").filter(has_text="Current")
+    expect(current).to_be_visible()
+    page.locator("tr", has_text="v2").get_by_role("button", name="Retire").click()
+    expect(page.locator("tr", has_text="v2")).to_contain_text("Retired")
+    page.get_by_role("button", name="Take back into use").click()
+    expect(page.locator("tr", has_text="v2")).not_to_contain_text("Retired")
+    page.get_by_role("button", name="Make current").first.click()
+    page.get_by_role("button", name="Run version 2").click()
+    expect(page.locator("tr", has_text="v2").filter(has_text="Current")).to_be_visible()
+
+
+def test_a_zip_is_dropped_on_the_page(page: Page) -> None:
+    page.goto("/bots/publish")
+    content = base64.b64encode(package(SCRIPT.replace("reconcile-orders", "carried-bot"))).decode()
+    page.evaluate(
+        """content => {
+            const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+            const carried = new DataTransfer();
+            carried.items.add(new File([bytes], "carried.zip", { type: "application/zip" }));
+            const place = document.querySelector(".drop");
+            for (const type of ["dragenter", "dragover"]) {
+                place.dispatchEvent(new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: carried }));
+            }
+            window.wasOver = place.classList.contains("over");
+            place.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: carried }));
+        }""",
+        content,
+    )
+    assert page.evaluate("window.wasOver")
+    expect(page.locator(".drop.over")).to_have_count(0)
+    expect(page.locator("#findings .form-done")).to_contain_text("can be published as carried-bot")
+
+
+CONDITIONAL = """# /// script
+# requires-python = ">=3.11"
+#
+# [tool.controlroom]
+# name = "deliver"
+#
+# [tool.controlroom.inputs]
+# type = "object"
+# required = ["by"]
+#
+# [tool.controlroom.inputs.properties]
+# by = { enum = ["mail", "post"], default = "mail", title = "By" }
+# target = { title = "Target", oneOf = [{ title = "A shelf", type = "object", required = ["shelf"], properties = { shelf = { type = "integer", title = "Shelf" } } }, { title = "A person", type = "object", required = ["person"], properties = { person = { type = "string", title = "Person" } } }] }
+#
+# [tool.controlroom.inputs.if]
+# properties = { by = { const = "post" } }
+#
+# [tool.controlroom.inputs.then]
+# required = ["street"]
+# properties = { street = { type = "string", title = "Street" } }
+# ///
+print("delivered")
+"""
+
+
+def test_fields_come_and_go_with_what_was_chosen(page: Page, site: Site) -> None:
+    deliver = publish(site, CONDITIONAL).bot_id
+    page.goto(f"/bots/{deliver}/run")
+    expect(page.get_by_label("Street")).to_have_count(0)
+    page.get_by_label("By", exact=True).select_option(label="post")
+    page.get_by_label("Street").fill("Long Lane 1")
+    page.get_by_label("Target as").select_option(label="A person")
+    expect(page.get_by_label("Shelf")).to_have_count(0)
+    page.get_by_label("Person").fill("Ana")
+    expect(page.get_by_label("Street")).to_have_value("Long Lane 1")
+    page.locator(".form-end").get_by_role("button", name="Run").click()
+    page.wait_for_url("**/runs/run_*")
+    expect(page.locator(".pairs").first).to_be_visible()
+    expect(page.get_by_role("main")).to_contain_text("Long Lane 1")
+
+    page.goto(f"/bots/{deliver}/run")
+    page.get_by_role("link", name="Fill in what you gave last time").click()
+    expect(page.get_by_label("Street")).to_have_value("Long Lane 1")
+    expect(page.get_by_label("Person")).to_have_value("Ana")

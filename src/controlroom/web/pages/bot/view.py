@@ -12,10 +12,11 @@ from controlroom.bots.schemas import MOST_AT_ONCE
 from controlroom.bots.service import Edit
 from controlroom.foundation.errors import Conflict, FieldError, Invalid, PreconditionFailed
 from controlroom.foundation.paging import PageRequest
-from controlroom.identity.access import page_caller
+from controlroom.identity.access import identity_of, page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.web.lists import Listing, ListQuery
+from controlroom.web.pages.bot.about import described, who_may
 from controlroom.web.pages.bot.changes import shown_change
 from controlroom.web.rendering import go_to, is_htmx, page
 from controlroom.web.services import bots_of, runs_of
@@ -43,9 +44,13 @@ async def bot(request: Request, caller: Reader, bot_id: BotId, wanted: ListQuery
     if caller.may(Permission.RUN_READ, at):
         latest = PageRequest(filter=f"bot:{view.bot.id}", limit=_LATEST_RUNS)
         runs = (await runs_of(request).list(caller, latest)).items
+    manifest = manifest_of(view.current) if view.current else None
     context = {
         "view": view,
-        "manifest": manifest_of(view.current) if view.current else None,
+        "manifest": manifest,
+        "inputs": described(manifest.inputs_of()) if manifest else [],
+        "outputs": described(manifest.outputs) if manifest else [],
+        "who_may": await who_may(identity_of(request).holders, caller, view.bot.id),
         "versions": Listing(f"/bots/{view.bot.id}", wanted, versions),
         "runs": runs,
         "may_manage": caller.may(Permission.BOT_MANAGE, at),
