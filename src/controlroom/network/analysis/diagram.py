@@ -12,7 +12,14 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from controlroom.network.addresses import Family
-from controlroom.network.analysis.model import ALL_PROTOCOLS, EPHEMERAL_PORT, Effect, Field, Match, Program
+from controlroom.network.analysis.model import (
+    ALL_PROTOCOLS,
+    UNIMPORTANT_SENDER,
+    Effect,
+    Field,
+    Match,
+    Program,
+)
 from controlroom.network.errors import BudgetExceeded
 from controlroom.network.intervals import Interval, IntervalSet
 from controlroom.network.ports import ALL_PORTS
@@ -166,7 +173,7 @@ class Diagram:
             at = bisect_left(self._hints, low)
             known = at < len(self._hints) and self._hints[at] <= high
             return (self._hints[at], True) if known else (low, False)
-        wanted = {Field.SOURCE_PORT: EPHEMERAL_PORT, Field.PROTOCOL: 6}.get(one, low)
+        wanted = {Field.SOURCE_PORT: UNIMPORTANT_SENDER, Field.PROTOCOL: 6}.get(one, low)
         return (wanted, True) if low <= wanted <= high else (low, False)
 
     def _segments(self, level: int, live: list[int]) -> Iterator[tuple[Interval, int]]:

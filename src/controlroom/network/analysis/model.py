@@ -14,7 +14,7 @@ from controlroom.network.intervals import IntervalSet
 from controlroom.network.ports import ALL_PORTS
 
 # The first port that senders are given by RFC 6335, section 6: what a witness is sent from where any port will do.
-EPHEMERAL_PORT = 49152
+UNIMPORTANT_SENDER = 49152
 
 ALL_PROTOCOLS = IntervalSet(((0, 255),))
 

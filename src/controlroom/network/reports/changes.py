@@ -16,7 +16,7 @@ from controlroom.network.analysis import (
     Verdict,
     compare,
 )
-from controlroom.network.analysis.model import EPHEMERAL_PORT
+from controlroom.network.analysis.model import UNIMPORTANT_SENDER
 from controlroom.network.intervals import IntervalSet, union
 from controlroom.network.policy import Permit, Policy, Symbolic
 from controlroom.network.ports import format_ports
@@ -138,7 +138,7 @@ def _example(piece: Piece, permit: Permit, witness: Packet) -> Packet:
     source, destination, port = (
         one.intervals[0][0] for one in (piece.sources, piece.destinations, piece.ports)
     )
-    return Packet(permit.family, PROTOCOLS[permit.transport], source, destination, EPHEMERAL_PORT, port)
+    return Packet(permit.family, PROTOCOLS[permit.transport], source, destination, UNIMPORTANT_SENDER, port)
 
 
 def _changes_by_name(before: Policy, after: Policy) -> Iterator[Change]:
