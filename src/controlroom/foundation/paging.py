@@ -18,7 +18,18 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, SQLColumnExpression, and_, not_, or_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    SQLColumnExpression,
+    and_,
+    not_,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import TypeEngine
 
@@ -89,8 +100,19 @@ class _Cursor(msgspec.Struct, array_like=True):
     key: str | int
 
 
+KeysOf = Callable[[Select[Any], bool, int], Select[Any]]
+"""Turns the query for a page's keys (its sort column and key, in order) into a quicker one for the same keys.
+
+It is also given whether the order is descending, and how many keys are wanted.
+"""
+
+
 async def fetch_page(
-    session: AsyncSession, query: Select[Any], grammar: Grammar, request: PageRequest
+    session: AsyncSession,
+    query: Select[Any],
+    grammar: Grammar,
+    request: PageRequest,
+    keys_of: KeysOf | None = None,
 ) -> Page[T]:
     """Run a query for one page; raise `Invalid` for a filter, sort, cursor or limit that cannot stand.
 
@@ -102,11 +124,23 @@ async def fetch_page(
             fields=(FieldError("/limit", "out of range"),),
         )
     name, column, descending = _sort_of(grammar, request.sort)
-    query = query.where(*conditions(grammar, request.filter))
+    wanted, alternatives = _split(grammar, request.filter)
     if request.cursor:
-        query = query.where(_behind(grammar, request, name, column, descending))
+        wanted.append(_behind(grammar, request, name, column, descending))
     order = [column.desc(), grammar.key.desc()] if descending else [column.asc(), grammar.key.asc()]
-    query = query.add_columns(column, grammar.key).order_by(*order).limit(request.limit + 1)
+    most = request.limit + 1
+    if alternatives and keys_of is None:
+        parts = [
+            query.with_only_columns(grammar.key).where(each, *wanted).order_by(*order).limit(most).subquery()
+            for each in alternatives
+        ]
+        wanted = [grammar.key.in_(union_all(*(select(part) for part in parts)))]
+    elif alternatives:
+        wanted.append(or_(*alternatives))
+    if keys_of is not None:
+        keys = select(column, grammar.key).where(*wanted).order_by(*order).limit(most)
+        wanted = [grammar.key.in_(keys_of(keys, descending, most))]
+    query = query.where(*wanted).add_columns(column, grammar.key).order_by(*order).limit(most)
     rows = (await session.execute(query)).all()
     items = [row[0] for row in rows[: request.limit]]
     if len(rows) <= request.limit:
@@ -117,6 +151,26 @@ async def fetch_page(
 
 def conditions(grammar: Grammar, text: str) -> list[ColumnElement[bool]]:
     """Turn a filter into conditions; raise `Invalid` that names the term that cannot be understood."""
+    return [_term(grammar, word) for word in _words(text)]
+
+
+def _split(grammar: Grammar, text: str) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
+    """Return a filter's conditions and, apart from them, those of its first choice among several values.
+
+    No index gives the rows of several values in the order of another column: the database would sort all of them for one
+    page. A page of each value comes in order from an index of the value and that column, and those few are merged.
+    """
+    words = _words(text)
+    for place, word in enumerate(words):
+        name, _, value = word.partition(":")
+        field_ = grammar.fields.get(name)
+        if field_ is not None and field_.kind is Kind.CHOICE and field_.matches is None and "," in value:
+            rest = [_term(grammar, other) for other in (*words[:place], *words[place + 1 :])]
+            return rest, [_equals(name, field_, part) for part in dict.fromkeys(value.split(","))]
+    return [_term(grammar, word) for word in words], []
+
+
+def _words(text: str) -> list[str]:
     if "\0" in text:
         raise _refused("filter", "A filter holds no NUL character.")
     try:
@@ -125,7 +179,7 @@ def conditions(grammar: Grammar, text: str) -> list[ColumnElement[bool]]:
         raise _refused("filter", "A quotation mark in the filter is not closed.") from None
     if len(words) > _MOST_TERMS:
         raise _refused("filter", f"A filter has at most {_MOST_TERMS} terms.")
-    return [_term(grammar, word) for word in words]
+    return words
 
 
 def _term(grammar: Grammar, word: str) -> ColumnElement[bool]:

@@ -21,7 +21,10 @@ class Run(Base):
         Index("ix_runs_created", "created_at", "id"),
         Index("ix_runs_state_created", "state", "created_at", "id"),
         Index("ix_runs_bot_created", "bot_id", "created_at", "id"),
-        Index("ix_runs_state_bot_created", "state", "bot_id", "created_at"),
+        Index("ix_runs_state_bot_created", "state", "bot_id", "created_at", "id"),
+        Index("ix_runs_bot_name_created", "bot_name", "created_at", "id"),
+        Index("ix_runs_requested_by_created", "requested_by", "created_at", "id"),
+        Index("ix_runs_device_name_created", "device_name", "created_at", "id"),
         Index("ix_runs_device_created", "device_id", "created_at", "id"),
         Index(
             "ix_runs_queue",
