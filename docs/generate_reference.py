@@ -1,4 +1,4 @@
-"""Writes the reference pages that can be generated: commands, REST API and settings.
+"""Writes the reference pages that can be generated: commands, REST API, settings and required ports.
 
 With ``--check`` it writes nothing and fails if a page is not as it would be written.
 """
@@ -13,13 +13,14 @@ import typer
 
 from controlroom.cli.main import group_names
 from controlroom.foundation.settings import ENVIRONMENT_PREFIX, Settings
+from controlroom.network.reports.tables import tables_by_component, tables_by_section, write_tables
 
 FOLDER = Path(__file__).parent / "reference"
 
 
 def main() -> None:
     """Write or check the pages."""
-    pages = {"commands.md": commands(), "settings.md": settings(), "api.md": api()}
+    pages = {"commands.md": commands(), "settings.md": settings(), "api.md": api(), "ports.md": ports()}
     stale = [name for name, text in pages.items() if not _is_current(name, text)]
     if "--check" in sys.argv:
         if stale:
@@ -52,6 +53,17 @@ def settings() -> str:
         )
         rows.append(f"| `{ENVIRONMENT_PREFIX}{name.upper()}` | {default} | {field.description} |")
     return "\n".join(rows) + "\n"
+
+
+def ports() -> str:
+    """Return the catalogue of required ports, first in the document's own tables, then by the part that listens."""
+    intro = (
+        "# Required ports\n\n"
+        "Every flow that the product can need, as `controlroom network ports` prints it. A site needs a part of these: "
+        "`controlroom network ports --by zone --site site.toml` says which. Why one is needed says "
+        "`controlroom network explain FLOW`.\n\n"
+    )
+    return f"{intro}{write_tables([*tables_by_section(), *tables_by_component()[:-2]], 'md').rstrip()}\n"
 
 
 def commands() -> str:

@@ -74,13 +74,20 @@ def test_commands_in_the_pages_give_the_output_that_the_pages_show(
 
 
 def run(command: str) -> str:
-    """Run a shown command: one of ours, or sed, which the pages use to damage a rule."""
+    """Run a shown command: one of ours, or one of the few by which the pages make and damage files."""
     words = shlex.split(command)
     if words[:2] == ["controlroom", "network"]:
         return CliRunner().invoke(app, words[2:], env={"COLUMNS": "100", "TERM": "dumb"}).output
-    assert words[0] == "sed"
-    _, in_place, script, path = words
-    assert in_place == "-i"
-    _, old, new, _ = script.split("#")
-    Path(path).write_text(Path(path).read_text().replace(old, new, 1))
+    if words[0] == "cp":
+        shutil.copy(words[1], words[2])
+    elif words[0] == "printf":
+        _, text, way, path = words
+        with Path(path).open("a" if way == ">>" else "w", encoding="utf-8") as file:
+            file.write(text.replace("\\n", "\n"))
+    else:
+        assert words[0] == "sed"
+        _, in_place, script, path = words
+        assert in_place == "-i"
+        _, old, new, _ = script.split("#")
+        Path(path).write_text(Path(path).read_text().replace(old, new, 1))
     return ""

@@ -95,7 +95,9 @@ def _read(output: bytes) -> dict[str, Any]:
         found: Mapping[str, Any] = answer["found"]
         return dict(found)
     message = str(answer["refused"])
-    message = message[:1].upper() + message[1:] if answer["kind"] != "BadSite" else message
+    # These begin with the name of a file, which stays as it is.
+    if answer["kind"] not in {"BadSite", "BadRuleset"}:
+        message = message[:1].upper() + message[1:]
     if answer["kind"] == "BadSite":
         raise BadSiteText(message, line=answer["line"], key=answer["key"])
     if answer["kind"] in {"TooLarge", "BudgetExceeded"}:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from controlroom.network.checks import Pace, judge_all, parties_here, plan_check, run_questions, source_of
+from controlroom.network.checks import Pace, judge_all, parties_here, plan_check, run_questions
 from controlroom.network.errors import BadRuleset, CannotExpress, NetworkError
 from controlroom.network.policy import Policy, derive_policy
 from controlroom.network.probes import Limits
@@ -115,14 +115,21 @@ def verify(asked: Mapping[str, Any]) -> Data:
 def probe(asked: Mapping[str, Any]) -> Data:
     """Probe the flows of the host of the site that this machine is, and ports that must be closed to it."""
     policy = _policy(asked["text"])
-    source = source_of(policy.site)
+    here = parties_here(policy.site)
+    if len(here) != 1:
+        found = ", ".join(party.name for party in here) or "none"
+        raise NetworkError(
+            f"this server is not one host of the site (found {found}); run 'controlroom network check' on a host "
+            "of the site and give its report"
+        )
+    (source,) = here
     plan = plan_check(policy, source, most_closed=_MOST_CLOSED)
     limits = Limits(connect_seconds=_PROBE_SECONDS, answer_seconds=_PROBE_SECONDS)
     outcomes = asyncio.run(run_questions(plan.questions, limits, Pace()))
     answers = tuple(judge_all(plan.questions, outcomes))
     report = CheckReport(policy.site.name, source.name, answers, (), plan.notes)
-    found: Data = json.loads(write_check(report, "json"))
-    return found
+    written: Data = json.loads(write_check(report, "json"))
+    return written
 
 
 JOBS: Mapping[str, Callable[[Mapping[str, Any]], Data]] = {

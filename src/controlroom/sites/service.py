@@ -187,7 +187,7 @@ class SiteService:
         """Prove the files of one firewall against the present site, and keep the verdict."""
         caller.require(Permission.NETWORK_MANAGE)
         site = await self.current(caller)
-        texts = await asyncio.to_thread(_texts_of, files)
+        texts = await asyncio.to_thread(texts_of, files)
         verdict = await self._contract.ask(
             "verify", text=site.text, place=place, files=texts, format=format_name, idle=idle
         )
@@ -299,7 +299,7 @@ def _require_size(text: str) -> None:
         )
 
 
-def _texts_of(files: Sequence[RulesetFile]) -> list[dict[str, str]]:
+def texts_of(files: Sequence[RulesetFile]) -> list[dict[str, str]]:
     """Return the files as text; raise `SiteTooLarge`, or `Refused` for one that is not text."""
     if len(files) > MOST_RULESET_FILES:
         raise Refused(f"One firewall has at most {MOST_RULESET_FILES} files here; these are {len(files)}.")

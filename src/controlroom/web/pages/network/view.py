@@ -10,6 +10,7 @@ from controlroom.foundation.errors import ControlRoomError
 from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
+from controlroom.network.reports.tables import shorten
 from controlroom.sites.errors import NoSite
 from controlroom.sites.models import NetworkReport
 from controlroom.web.pages.network.frame import network_page
@@ -62,8 +63,9 @@ async def network(
         found = await sites.overview(site)
     except ControlRoomError as error:
         return network_page(request, caller, TEMPLATE, {"site": site, "failed": error}, status=error.status)
-    pairs = shown_pairs(found["pairs"], source, destination)
-    total = sum(len(pair["flows"]) for pair in found["pairs"])
+    together = [{**pair, "flows": put_together(pair["flows"])} for pair in found["pairs"]]
+    pairs = shown_pairs(together, source, destination)
+    total = sum(len(pair["flows"]) for pair in together)
     context = {
         "site": site,
         "failed": None,
@@ -98,6 +100,36 @@ def matrix_of(
         )
         for start in zones
     ]
+
+
+def put_together(flows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the flows of one pair of zones as people read them: both families in one row, and a cluster's nodes too.
+
+    A cluster's flow is one row a node, from all others to it; that is "each other" in one row.
+    """
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for flow in flows:
+        key = tuple(flow[name] for name in ("flow", "protocol", "ports", "sources", "destinations"))
+        known = rows.setdefault(key, {**flow, "families": []})
+        known["families"].append(flow["family"])
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows.values():
+        row["family"] = ", ".join(dict.fromkeys(row["families"]))
+        key = tuple(row[name] for name in ("flow", "protocol", "ports", "family"))
+        found.setdefault(key if row["cluster"] else (*key, row["sources"], row["destinations"]), []).append(
+            row
+        )
+    return [_each_other(group) if len(group) > 1 else group[0] for group in found.values()]
+
+
+def _each_other(group: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    receivers = list(dict.fromkeys(row["destinations"] for row in group))
+    senders = list(dict.fromkeys(row["sources"] for row in group))
+    return {
+        **group[0],
+        "sources": senders[0] if len(senders) == 1 else "each of the others",
+        "destinations": shorten(receivers),
+    }
 
 
 def shown_pairs(
