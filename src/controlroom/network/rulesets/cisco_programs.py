@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from controlroom.network.addresses import Family
 from controlroom.network.analysis import Effect, Match, Program, Rule, Verdict
 from controlroom.network.analysis.rewriting import mirror
+from controlroom.network.ports import ALL_PORTS
 from controlroom.network.projection import Direction
 from controlroom.network.rulesets.border_rules import not_on_hosts, refuse_too_many
 from controlroom.network.rulesets.cisco_entries import Entry
@@ -44,8 +45,18 @@ def replies(one: AccessList) -> list[Rule]:
         if entry.evaluates:
             rules += _remembered(one, entry, start=len(rules))
         else:
-            rules += (replace(rule, match=mirror(rule.match)) for rule in entry.rules())
+            rules += (replace(rule, match=mirror(rule.match)) for rule in entry.rules() if not _asks(rule))
     return _ended(one, rules)
+
+
+def _asks(rule: Rule) -> bool:
+    """Say whether a rule lets through what goes to certain ports from any: questions, not answers.
+
+    It would let back the answers to whoever happens to ask from such a port, which makes no flow work: flows are asked
+    from every port. Leaving it out keeps the proof small, and can only let a flow look stopped.
+    """
+    match = rule.match
+    return rule.effect is Effect.ALLOW and match.source_ports == ALL_PORTS and match.destination_ports != ALL_PORTS
 
 
 def _remembered(one: AccessList, asked: Entry, *, start: int) -> list[Rule]:
