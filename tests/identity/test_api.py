@@ -70,6 +70,8 @@ async def test_a_user_from_creation_to_disabling(admin: httpx.AsyncClient, brows
     address = made.headers["location"]
     assert (user["name"], user["is_enabled"], "password_hash" in user) == ("alice", True, False)
     alice = await enter(browsers(), "alice", generated)
+    change = {"current_password": generated, "new_password": PASSWORD}
+    assert (await alice.put("/api/v1/me/password", json=change)).status_code == 204
 
     read = await admin.get(address)
     assert read.json() == user

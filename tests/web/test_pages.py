@@ -197,11 +197,14 @@ def test_a_device_is_drained_and_a_stale_change_is_refused(client: httpx.Client,
 
 
 def test_the_menu_and_the_buttons_hold_what_the_caller_may(site: Site, bot_id: str) -> None:
-    given = site.do(
-        lambda: site.app.state.identity.accounts.create(site.caller, name="vera", roles=["bot_runner_user"])
+    password = "lamps over quiet rivers"
+    site.do(
+        lambda: site.app.state.identity.accounts.create(
+            site.caller, name="vera", roles=["bot_runner_user"], password=password
+        )
     )
     with httpx.Client(base_url=site.address, headers={"Accept": "text/html"}) as client:
-        client.post("/sign-in", data={"name": "vera", "password": given.generated})
+        client.post("/sign-in", data={"name": "vera", "password": password})
         page = client.get("/activity").text
         assert 'href="/devices"' not in page
         assert client.get("/devices").status_code == 403

@@ -74,7 +74,9 @@ class Settings(BaseSettings):
     )
 
     session_idle_minutes: int = Field(
-        60, ge=1, description="A browser session ends after this long without use."
+        30,
+        ge=1,
+        description="A browser session ends after this long without use; OWASP ASVS asks for 30 minutes at level 2.",
     )
     session_absolute_hours: int = Field(
         12, ge=1, description="A browser session ends after this long in any case."

@@ -23,7 +23,7 @@ from controlroom.identity.authentication import Identity
 from controlroom.identity.caller import Caller
 from controlroom.identity.cookies import COOKIE_NAME
 from controlroom.identity.cross_site import require_own_origin, require_own_page, safe_next
-from controlroom.identity.errors import SecondFactorNeeded, SignInNeeded
+from controlroom.identity.errors import PasswordChangeNeeded, SecondFactorNeeded, SignInNeeded
 from controlroom.identity.factors.passkeys import Party
 from controlroom.identity.known_devices import LIFETIME_SECONDS as DEVICE_SECONDS
 from controlroom.identity.live_sessions import is_background
@@ -33,6 +33,7 @@ from controlroom.identity.sessions import Origin, SignedIn
 
 SIGN_IN_PATH = "/sign-in"
 ENROL_PATH = "/me/second-factor"
+NEW_PASSWORD_PATH = "/me/new-password"
 
 _BEARER = "bearer "
 
@@ -60,6 +61,8 @@ class Guard(StrEnum):
     """Anyone who is signed in or has an API key."""
     ENROLLING = "enrolling"
     """Anyone who is signed in, those too who must enrol a second factor before anything else."""
+    RENEWING = "renewing"
+    """Anyone who is signed in, those too who must choose a password of their own before anything else."""
     DEVICE = "device"
     """A device with its own key; the devices room checks it."""
 
@@ -120,7 +123,9 @@ class _PageCaller:
         caller = await caller_of(request)
         if caller is None:
             raise SignInNeeded(sign_in_location(request))
-        if caller.must_enrol and self.permission is not Guard.ENROLLING:
+        if caller.must_change_password and self.permission is not Guard.RENEWING:
+            raise SignInNeeded(NEW_PASSWORD_PATH)
+        if caller.must_enrol and self.permission not in (Guard.ENROLLING, Guard.RENEWING):
             raise SignInNeeded(ENROL_PATH)
         if caller.api_key_id is None:
             await require_own_page(request, caller, identity_of(request).public_url)
@@ -228,12 +233,16 @@ def sign_in_location(request: Request) -> str:
 
 
 def _checked(caller: Caller, permission: Permission | Guard) -> Caller:
+    if caller.must_change_password and (isinstance(permission, Permission) or permission is Guard.ENROLLING):
+        raise PasswordChangeNeeded(
+            "Your password was made up for you; choose your own first (PUT /api/v1/me/password)."
+        )
     if caller.must_enrol and isinstance(permission, Permission):
         raise SecondFactorNeeded(
             "A role of yours asks for a second factor; enrol one under your account first."
         )
     if isinstance(permission, Permission):
         caller.require(permission)
-    elif permission not in (Guard.SIGNED_IN, Guard.ENROLLING):
+    elif permission not in (Guard.SIGNED_IN, Guard.ENROLLING, Guard.RENEWING):
         raise Forbidden(f"A {permission.value} route is not opened by a user's rights.")
     return caller

@@ -124,6 +124,8 @@ class Accounts:
     ) -> PasswordGiven:
         """Create a user; without a password one is made up, but for a service account, which has none.
 
+        Who gets a password that was made up must change it first; not so the first administrator, who made it.
+
         Raises `Conflict` where the name is taken, or where there is any user at all and ``only_if_none`` is set;
         `Invalid` or `WeakPassword` for what cannot stand; `Forbidden` for roles with more rights than the caller has.
         """
@@ -146,6 +148,7 @@ class Accounts:
             time_zone="",
             disabled_at=None,
             password_changed_at=now,
+            must_change_password=secret is not None and password is None and not only_if_none,
             created_at=now,
             updated_at=now,
             revision=1,
@@ -253,6 +256,7 @@ class Accounts:
             user = await self._locked(transaction, caller, user_id)
             user.password_hash = password_hash
             user.password_changed_at = self._clock.now()
+            user.must_change_password = password is None
             ended = await end_sessions(transaction.session, user.id, self._clock.now())
             self._tell(transaction, caller.actor, user, "password_reset", {"sessions_ended": ended})
         self._authentication.forget(user_ids=[user_id])

@@ -48,6 +48,7 @@ class Identity:
     csrf_token: str = field(default="", repr=False)
     time_zone: str = ""
     must_enrol: bool = False
+    must_change_password: bool = False
 
     @property
     def permissions(self) -> frozenset[Permission]:
@@ -68,6 +69,7 @@ class Identity:
             placed=self.placed,
             time_zone=self.time_zone,
             must_enrol=self.must_enrol,
+            must_change_password=self.must_change_password,
         )
 
 
@@ -161,7 +163,7 @@ class Authentication:
             user_id=user.id,
             user_name=user.name,
             display_name=user.display_name,
-            placed=Placed() if standing.must_enrol else standing.placed,
+            placed=Placed() if standing.must_enrol or user.must_change_password else standing.placed,
             actor_kind=ActorKind.USER,
             actor_id=user.id,
             actor_name=user.name,
@@ -174,6 +176,7 @@ class Authentication:
             csrf_token=session.csrf_token,
             time_zone=user.time_zone,
             must_enrol=standing.must_enrol,
+            must_change_password=user.must_change_password,
         )
 
     async def _read_api_key(self, key_hash: str) -> Identity | None:

@@ -29,6 +29,8 @@ class Caller:
     time_zone: str = ""
     must_enrol: bool = False
     """A role of theirs asks for a second factor and they have none: until they do, they may do nothing else."""
+    must_change_password: bool = False
+    """Their password was made up for them: until they choose their own, they may do nothing else."""
 
     @property
     def everywhere(self) -> frozenset[Permission]:

@@ -42,6 +42,13 @@ class SecondFactorNeeded(Forbidden):
     title = "Enrol a second factor first"
 
 
+class PasswordChangeNeeded(Forbidden):
+    """The caller's password was made up for them, and they have not chosen their own; nothing else is open to them."""
+
+    code = "password_change_needed"
+    title = "Choose a password of your own first"
+
+
 class ConfirmationNeeded(Forbidden):
     """The caller proved who they are too long ago for what they want to change."""
 

@@ -61,5 +61,5 @@ def _mark(thing: Any) -> list[Permission | Guard]:
 
 
 def _strongest(marks: list[Permission | Guard]) -> Permission | Guard | None:
-    order = {Guard.PUBLIC: 2, Guard.SIGNED_IN: 1, Guard.ENROLLING: 1}
+    order = {Guard.PUBLIC: 2, Guard.SIGNED_IN: 1, Guard.ENROLLING: 1, Guard.RENEWING: 1}
     return min(marks, key=lambda mark: order.get(mark, 0) if isinstance(mark, Guard) else 0, default=None)

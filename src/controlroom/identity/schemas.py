@@ -44,6 +44,9 @@ class WhoAmI(Schema):
     must_enrol: bool = Field(
         False, description="A role asks for a second factor; until one is enrolled, nothing else is open."
     )
+    must_change_password: bool = Field(
+        False, description="The password was made up; until it is changed, nothing else is open."
+    )
     time_zone: str = Field("", description="IANA name; empty for the browser's own.")
 
     @classmethod
@@ -51,6 +54,7 @@ class WhoAmI(Schema):
         """Show a caller to themselves."""
         return cls(
             must_enrol=caller.must_enrol,
+            must_change_password=caller.must_change_password,
             time_zone=caller.time_zone,
             user_id=caller.user_id,
             name=caller.user_name,
@@ -70,6 +74,9 @@ class SignedInOut(Schema):
     permissions: list[Permission]
     must_enrol: bool = Field(
         False, description="A role asks for a second factor; until one is enrolled, nothing else is open."
+    )
+    must_change_password: bool = Field(
+        False, description="The password was made up; until it is changed, nothing else is open."
     )
     csrf_token: str = Field(description="Send it as `X-CSRF-Token` with changes by cookie.")
     expires_at: datetime = Field(description="The session ends then at the latest.")

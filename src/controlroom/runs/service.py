@@ -26,6 +26,7 @@ from controlroom.runs.compare import compare_runs, last_success
 from controlroom.runs.errors import NothingToCompareWith
 from controlroom.runs.log import LogQuery, read_log
 from controlroom.runs.models import Artifact, Attempt, Run
+from controlroom.runs.newest import bots_that_ran, keys_by_bot
 from controlroom.runs.queries import LogStretch
 from controlroom.runs.request import add_run, existing_run
 from controlroom.runs.schemas import (
@@ -183,7 +184,9 @@ class RunService:
         caller.require(Permission.RUN_READ)
         async with self._database.read() as session:
             query = select(Run).where(*queries.runs_for(caller))
-            return await fetch_page(session, query, queries.GRAMMAR, request)
+            bots = await bots_that_ran(session, bots_for(caller, Permission.RUN_READ))
+            keys = keys_by_bot(bots, request) if bots is not None else None
+            return await fetch_page(session, query, queries.GRAMMAR, request, keys)
 
     async def get(self, caller: Caller, run_id: str) -> Run:
         """Return a run."""

@@ -1,5 +1,6 @@
 """Signs in people whose password the Control Room itself keeps, and lets them change it."""
 
+from datetime import timedelta
 from typing import NoReturn
 
 from sqlalchemy import select
@@ -23,7 +24,10 @@ from controlroom.identity.second_step import NextStep, SecondStep
 from controlroom.identity.sessions import Origin, Sessions, SignedIn
 from controlroom.identity.throttle import Attempt, SignInThrottle
 
+MADE_UP_COUNTS = timedelta(days=14)
+"""How long a password that was made up counts, so that one that was never taken up opens nothing later."""
 _WRONG = "The name or the password is not right."
+_TOO_LATE = "This password was made up and not changed in time; ask for a new one."
 
 
 class LocalProvider:
@@ -68,10 +72,13 @@ class LocalProvider:
         async with self._database.read() as session:
             user = await session.scalar(select(User).where(User.name == name))
         is_right = await self._hasher.is_right(password, user.password_hash if user else None)
-        if user is None or not is_right or user.disabled_at is not None:
+        is_late = user is not None and self._is_too_late_for(user)
+        if user is None or not is_right or user.disabled_at is not None or is_late:
             await self._throttle.failed(attempt)
             await self._record_failure(user, origin, _reason(user, is_right))
-            raise WrongCredentials(_WRONG)
+            raise WrongCredentials(
+                _TOO_LATE if is_right and user is not None and user.disabled_at is None else _WRONG
+            )
         rehashed = None
         if user.password_hash and self._hasher.is_outdated(user.password_hash):
             rehashed = await self._hasher.hash(password)
@@ -124,6 +131,11 @@ class LocalProvider:
         await self._throttle.succeeded(attempt)
         return token
 
+    def _is_too_late_for(self, user: User) -> bool:
+        """Say whether a password that was made up was not changed in time: it counts no more then."""
+        made = user.password_changed_at
+        return user.must_change_password and made is not None and made + MADE_UP_COUNTS < self._clock.now()
+
     async def _refuse_present(
         self, caller: Caller, user: User | None, attempt: Attempt, pointer: str
     ) -> NoReturn:
@@ -140,6 +152,7 @@ class LocalProvider:
             if user is None or user.password_hash != kept:
                 raise Conflict("The password was changed meanwhile; sign in again.")
             user.password_hash, user.password_changed_at, user.updated_at = password_hash, now, now
+            user.must_change_password = False
             user.revision += 1
             token = await self._sessions.renew(transaction, caller)
             ended = await end_sessions(transaction.session, user.id, now, but=caller.session_id)
@@ -191,4 +204,6 @@ class LocalProvider:
 def _reason(user: User | None, is_right: bool) -> str:
     if user is None:
         return "unknown_name"
-    return "disabled" if is_right else "wrong_password"
+    if not is_right:
+        return "wrong_password"
+    return "disabled" if user.disabled_at is not None else "not_changed_in_time"

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 
 from controlroom.foundation.http import PROBLEMS, PageOut, PageQuery
-from controlroom.identity.access import identity_of, permitted
+from controlroom.identity.access import Guard, identity_of, permitted
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.identity.schemas import (
@@ -24,9 +24,14 @@ Owner = Annotated[Caller, permitted(Permission.OWN_ACCOUNT)]
 
 @router.put("/password", status_code=204)
 async def change_own_password(
-    request: Request, response: Response, caller: Owner, body: PasswordChangeIn
+    request: Request,
+    response: Response,
+    caller: Annotated[Caller, permitted(Guard.RENEWING)],
+    body: PasswordChangeIn,
 ) -> None:
     """Change one's own password; one's other sessions end, and the cookie gets a new secret."""
+    if not caller.must_change_password:
+        caller.require(Permission.OWN_ACCOUNT)
     identity = identity_of(request)
     token = await identity.local.change_password(caller, current=body.current_password, new=body.new_password)
     identity.cookie.give(response, token, lifetime_seconds=identity.sessions.lifetime_seconds)

@@ -82,6 +82,7 @@ async def _signed_in(request: Request, response: Response, signed_in: SignedIn) 
         display_name=signed_in.user.display_name,
         permissions=sorted(known.permissions if known else ()),
         must_enrol=known is not None and known.must_enrol,
+        must_change_password=known is not None and known.must_change_password,
         csrf_token=signed_in.session.csrf_token,
         expires_at=signed_in.session.expires_at,
     )

@@ -11,9 +11,11 @@ from controlroom.identity.access import Guard, identity_of, page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission, known_permissions
 from controlroom.identity.zones import zone_names
+from controlroom.web.pages.me import new_password
 from controlroom.web.rendering import go_to, now_of, page
 
 router = APIRouter(include_in_schema=False, prefix="/me")
+router.include_router(new_password.router)
 
 PATH = "/me"
 _MOST_KEYS = 100

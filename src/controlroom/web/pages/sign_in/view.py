@@ -99,7 +99,7 @@ async def finish_sign_in(
 
 
 @router.post("/sign-out")
-async def sign_out(request: Request, caller: Annotated[Caller, page_caller(Guard.ENROLLING)]) -> Response:
+async def sign_out(request: Request, caller: Annotated[Caller, page_caller(Guard.RENEWING)]) -> Response:
     """End the session."""
     identity = identity_of(request)
     await identity.sessions.sign_out(caller)
