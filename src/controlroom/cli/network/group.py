@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from controlroom.cli.network.terminal_tables import print_tables
 from controlroom.network.errors import NetworkError
 from controlroom.network.policy import Policy, derive_policy
 from controlroom.network.projection import Projection, Projector, Scope
@@ -77,14 +76,7 @@ def show(tables: list[PortTable], output: str) -> None:
     if output != "terminal":
         sys.stdout.write(write_tables(tables, output))
         return
-    console = Console()
-    for table in tables:
-        shown = Table(title=table.title, title_justify="left")
-        for column in table.columns:
-            shown.add_column(column, overflow="fold", no_wrap=column in {"Ports", "Protocol", "Family"})
-        for row in table.rows:
-            shown.add_row(*row)
-        console.print(shown, markup=False)
+    print_tables(tables)
 
 
 def one_of(option: str, value: str, choices: tuple[str, ...]) -> None:

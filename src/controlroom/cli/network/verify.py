@@ -48,5 +48,6 @@ def verify(
         (projection,) = projections(read_policy(site), host, border, frozenset(Scope))
         files = tuple(RulesetText(path.name, path.read_text(encoding="utf-8")) for path in rulesets)
         verdicts = prove(projection, parse_ruleset(files, format_name=ruleset_format), idle=idle)
-        sys.stdout.write(write_verdicts([Proved(", ".join(file.name for file in files), verdicts)], output))
+        names = tuple(file.name for file in files)
+        sys.stdout.write(write_verdicts([Proved(", ".join(names), verdicts, names)], output))
     raise typer.Exit(0 if verdicts.holds else FINDINGS)

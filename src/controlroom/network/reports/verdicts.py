@@ -1,9 +1,11 @@
 """Writes the outcome of proofs as text, JSON, SARIF 2.1.0, JUnit XML and HTML."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from urllib.parse import quote
 
 from controlroom.network.proof import Finding, FindingKind, Verdicts
 from controlroom.network.reports import html
@@ -19,13 +21,24 @@ _LEVELS = {
 }
 _TONES = {"error": "bad", "warning": "unsure", "note": ""}
 
+_MEANINGS = {
+    FindingKind.CLUSTER_EXPOSURE: "Somebody else than a Control Room server reaches a cluster port.",
+    FindingKind.EXCESS: "A packet passes that no flow needs.",
+    FindingKind.MISSING: "A packet that a flow needs is stopped.",
+    FindingKind.UNKNOWN: "A rule was not understood, and it could change an answer.",
+    FindingKind.SHADOWED: "A rule never decides.",
+    FindingKind.REDUNDANT: "A rule changes nothing.",
+}
+_NOT_IN_XML = re.compile(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
 
 @dataclass(frozen=True, slots=True)
 class Proved:
-    """One firewall's outcome under the name of its files."""
+    """One firewall's outcome under the name of its files; ``files`` are their names one by one, where there are many."""
 
     name: str
     verdicts: Verdicts
+    files: tuple[str, ...] = ()
 
 
 def write_verdicts(proved: Sequence[Proved], format_name: str) -> str:
@@ -68,6 +81,7 @@ def _finding(finding: Finding) -> dict[str, str]:
         "rule": finding.rule,
         "flow": finding.flow,
         "packet": str(finding.packet) if finding.packet else "",
+        "rewritten": str(finding.rewritten) if finding.rewritten else "",
     }
 
 
@@ -75,15 +89,25 @@ def _sarif(proved: Sequence[Proved]) -> str:
     results = [
         {
             "ruleId": finding.kind,
+            "ruleIndex": list(FindingKind).index(finding.kind),
             "level": _LEVELS[finding.kind],
             "message": {"text": finding.message},
-            "locations": [{"physicalLocation": {"artifactLocation": {"uri": one.name}}}],
+            "locations": [
+                {"physicalLocation": {"artifactLocation": {"uri": quote(name)}}}
+                for name in one.files or (one.name,)
+            ],
+            "properties": _finding(finding),
         }
         for one in proved
         for finding in one.verdicts.findings
     ]
-    driver = {"name": "controlroom network verify", "rules": [{"id": kind} for kind in FindingKind]}
-    run = {"tool": {"driver": driver}, "results": results}
+    rules = [{"id": kind, "shortDescription": {"text": _MEANINGS[kind]}} for kind in FindingKind]
+    assumptions = [sentence for one in proved for sentence in one.verdicts.assumptions]
+    run = {
+        "tool": {"driver": {"name": "controlroom network verify", "rules": rules}},
+        "results": results,
+        "properties": {"assumptions": list(dict.fromkeys(assumptions))},
+    }
     schema = "https://json.schemastore.org/sarif-2.1.0.json"
     return json.dumps({"$schema": schema, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
@@ -99,7 +123,8 @@ def _junit(proved: Sequence[Proved]) -> str:
             lines.append(
                 f'    <failure message="not what the contract needs">{escape(_printable(text))}</failure>'
             )
-        lines.append("  </testcase>")
+        assumed = "\n".join(f"assumed: {sentence}" for sentence in one.verdicts.assumptions)
+        lines += [f"    <system-out>{escape(_printable(assumed))}</system-out>", "  </testcase>"]
     return "\n".join([*lines, "</testsuite>", ""])
 
 
@@ -127,5 +152,5 @@ def _html(proved: Sequence[Proved]) -> str:
 
 
 def _printable(text: str) -> str:
-    """Drop what XML 1.0 cannot hold."""
-    return "".join(sign for sign in text if sign in "\t\n" or sign >= " ")
+    """Drop what XML 1.0 cannot hold (section 2.2)."""
+    return _NOT_IN_XML.sub("", text)

@@ -25,6 +25,7 @@ ASSUMPTIONS = (
     "A packet is the first of its connection: replies and related errors pass by connection tracking.",
     "Packets on the loopback interface are left out: they never leave the host.",
     "firewalld has loaded the files as they stand (firewall-cmd --reload), and nothing was changed at run time alone.",
+    "No flow leads to the addresses that firewalld itself rejects as unroutable (RFC3964_IPv4: 2002::/24, ::/96 and such).",
     "Source addresses are true, which firewalld checks itself for IPv6 (IPv6_rpfilter).",
 )
 _TARGETS = {"ACCEPT": Effect.ALLOW, "DROP": Effect.DENY, "REJECT": Effect.DENY, "%%REJECT%%": Effect.DENY}
