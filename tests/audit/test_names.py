@@ -7,6 +7,7 @@ from sqlalchemy import select, text
 
 from audit.conftest import Fill
 from conftest import SteeredClock
+from controlroom.audit import search
 from controlroom.audit.actor import SYSTEM, Actor, ActorKind
 from controlroom.audit.names import STATEMENTS, AuditName
 from controlroom.audit.service import AuditService, record
@@ -34,7 +35,16 @@ async def three(guarded: Database, clock: SteeredClock) -> None:
     await act(guarded, clock, "bob", "user.created", "Alicia")
 
 
-@pytest.mark.usefixtures("three")
+@pytest.fixture(params=["few", "many entries", "many names"])
+def road(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the ways in which a word is looked for: they must find the same."""
+    if request.param == "many entries":
+        monkeypatch.setattr(search, "_FEW_ENTRIES", 0)
+    elif request.param == "many names":
+        monkeypatch.setattr(search, "_FEW_NAMES", 0)
+
+
+@pytest.mark.usefixtures("three", "road")
 @pytest.mark.parametrize(
     ("words", "numbers"),
     [

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import select
 
 from controlroom.audit.errors import ExportUnreadable
-from controlroom.audit.grammar import GRAMMAR
 from controlroom.audit.models import AuditEntry
 from controlroom.audit.schemas import AuditEntryOut
+from controlroom.audit.search import searching
 from controlroom.foundation.database import Database
 from controlroom.foundation.paging import LARGEST_LIMIT, Page, PageRequest, fetch_page
 
@@ -29,9 +29,11 @@ async def exported_lines(
     query = select(AuditEntry)
     if until is not None:
         query = query.where(AuditEntry.number <= until)
+    async with database.read() as session:
+        grammar = await searching(session, filter_)
     while True:
         async with database.read() as session:
-            page: Page[AuditEntry] = await fetch_page(session, query, GRAMMAR, request)
+            page: Page[AuditEntry] = await fetch_page(session, query, grammar, request)
         yield [entry_line(entry) for entry in page.items]
         if page.next_cursor is None:
             return

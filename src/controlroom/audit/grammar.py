@@ -2,7 +2,7 @@
 
 from controlroom.audit.actor import ActorKind
 from controlroom.audit.models import AuditEntry, AuditOutcome
-from controlroom.audit.names import SEARCHED, has_word
+from controlroom.audit.names import SEARCHED
 from controlroom.foundation.paging import Field, Grammar, Kind
 
 GRAMMAR = Grammar(
@@ -23,5 +23,4 @@ GRAMMAR = Grammar(
     key=AuditEntry.number,
     text=SEARCHED,
     default_sort="-number",
-    text_matches=has_word,
 )

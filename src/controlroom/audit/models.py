@@ -29,6 +29,8 @@ class AuditEntry(Base):
         Index(None, "actor_id", "number"),
         Index(None, "action", "number"),
         Index(None, "outcome", "number"),
+        Index(None, "actor_name", "number"),
+        Index(None, "target_name", "number"),
     )
 
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)

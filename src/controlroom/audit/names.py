@@ -1,12 +1,13 @@
 """The names in the log, once each: of actors, actions and targets, gathered by the database itself as entries come.
 
-A word is looked for among the names, which are few, and only then among the entries, which are many. The names prove
-nothing and are in no hash: they only make a search quick. The migration that makes the table writes the same statements.
+`search` looks for a word among the names, which are few, and only then among the entries, which are many. The names
+prove nothing and are in no hash: they only make a search quick. The migration that makes the table writes the same
+statements.
 """
 
 from typing import cast
 
-from sqlalchemy import DDL, ColumnElement, String, Table, and_, delete, event, exists, or_, select
+from sqlalchemy import DDL, String, Table, delete, event, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -41,16 +42,6 @@ class AuditName(Base):
     __tablename__ = "audit_names"
 
     name: Mapped[str] = mapped_column(String(200), primary_key=True)
-
-
-def has_word(word: str) -> ColumnElement[bool]:
-    """Return the condition that a name of an entry holds a word, whatever its case.
-
-    Where no name at all does, the database knows so before it looks at the first entry.
-    """
-    fitting = AuditName.name.icontains(word, autoescape=True)
-    among = [column.in_(select(AuditName.name).where(fitting)) for column in SEARCHED]
-    return and_(exists().where(fitting), or_(*among))
 
 
 async def forget_unused(session: AsyncSession) -> None:

@@ -1,8 +1,10 @@
 """Retention: old entries go, a stretch at a time, each behind a signed anchor that keeps the rest of the chain provable."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +26,17 @@ STRETCH_ENTRIES = 5_000
 
 _LOCK = 7_203_010  # any number that no other advisory lock of ours uses
 _CHECKED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """For how long entries are kept: ``days`` gives the days as they are set now, 0 for ever.
+
+    What goes is exported into ``export_folder`` first, where there is one.
+    """
+
+    days: Callable[[], int]
+    export_folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

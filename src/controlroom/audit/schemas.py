@@ -116,6 +116,8 @@ class LogStateOut(Schema):
     delivery: DeliveryOut | None = Field(description="Null where entries are sent nowhere.")
     verification: VerificationOut | None = Field(description="The last proof that this node has made.")
     verified_at: datetime | None
+    retention_days: int = Field(description="Entries older than this are removed, every hour; 0 keeps all.")
+    exports_before_removal: bool = Field(description="Whether they are exported to a file first.")
 
     @classmethod
     def of(cls, state: LogState, public_key: str) -> "LogStateOut":
@@ -134,4 +136,6 @@ class LogStateOut(Schema):
             delivery=DeliveryOut.model_validate(state.delivery) if state.delivery else None,
             verification=VerificationOut.of(state.report) if state.report else None,
             verified_at=state.proved_at,
+            retention_days=state.kept_days,
+            exports_before_removal=state.exports_first,
         )

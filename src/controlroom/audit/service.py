@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from controlroom.audit.chain import newest_link
 from controlroom.audit.checkpoint import Checkpoint, make_checkpoint, newest_checkpoint
 from controlroom.audit.errors import RetentionRefused, SealBroken
 from controlroom.audit.export import exported_lines
-from controlroom.audit.grammar import GRAMMAR
 from controlroom.audit.models import AuditAnchor, AuditDelivery, AuditEntry
 from controlroom.audit.record import record
-from controlroom.audit.retention import Removed, removable, remove_stretches
+from controlroom.audit.retention import Kept, Removed, removable, remove_stretches
 from controlroom.audit.seal import Seal, read_seal, renew_seal
+from controlroom.audit.search import searching
 from controlroom.audit.signing import Signer
 from controlroom.audit.state import LogState
 from controlroom.audit.syslog.delivery import NAME as SYSLOG
@@ -44,7 +44,7 @@ class AuditService:
     """The audit log of one Control Room; the server makes one and puts it into ``app.state.audit``.
 
     ``signer`` signs checkpoints and anchors; without one there are none. ``is_sent`` says that entries go to a log
-    collector as well.
+    collector as well, ``kept`` for how long they are kept; without it for ever.
     """
 
     def __init__(
@@ -55,12 +55,14 @@ class AuditService:
         signer: Signer | None = None,
         *,
         is_sent: bool = False,
+        kept: Kept | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._secret_key = secret_key
         self._signer = signer
         self._is_sent = is_sent
+        self._kept = kept or Kept(lambda: 0)
         self._verifying = asyncio.Lock()
         self._report: ChainReport | None = None
         self._proved_at: datetime | None = None
@@ -68,7 +70,8 @@ class AuditService:
     async def page(self, request: PageRequest) -> Page[AuditEntry]:
         """Return a page of entries, newest first where nothing else is asked for."""
         async with self._database.read() as session:
-            return await fetch_page(session, select(AuditEntry), GRAMMAR, request)
+            grammar = await searching(session, request.filter)
+            return await fetch_page(session, select(AuditEntry), grammar, request)
 
     async def entry(self, number: int) -> AuditEntry:
         """Return one entry; raise `NotFound` where there is none with this number."""
@@ -94,6 +97,8 @@ class AuditService:
                 delivery=await session.get(AuditDelivery, SYSLOG) if self._is_sent else None,
                 report=self._report,
                 proved_at=self._proved_at,
+                kept_days=self._kept.days(),
+                exports_first=self._kept.export_folder is not None,
             )
 
     async def verification(self) -> ChainReport:
@@ -156,15 +161,15 @@ class AuditService:
                 f"{path} cannot be written: {error.strerror}. Nothing was removed."
             ) from None
 
-    async def keep_retention(self, days_kept: Callable[[], int], export_folder: Path | None) -> None:
-        """Let entries older than so many days go, every hour until cancelled; while it is 0 days, all are kept."""
+    async def keep_retention(self) -> None:
+        """Let entries that are old enough go, every hour until cancelled; while they are kept for ever, none goes."""
         while True:
             await asyncio.sleep(_RETENTION_SECONDS)
-            days = days_kept()
+            days, folder = self._kept.days(), self._kept.export_folder
             if not days:
                 continue
             now = self._clock.now()
-            target = export_folder / f"audit-{now:%Y%m%dT%H%M%SZ}.jsonl" if export_folder else None
+            target = folder / f"audit-{now:%Y%m%dT%H%M%SZ}.jsonl" if folder else None
             try:
                 await self.retain(SYSTEM, now - timedelta(days=days), export_to=target)
             except (ControlRoomError, SQLAlchemyError) as error:

@@ -25,3 +25,7 @@ class LogState:
     delivery: AuditDelivery | None
     report: ChainReport | None
     proved_at: datetime | None
+    kept_days: int
+    """Entries older than so many days go; 0 keeps all."""
+    exports_first: bool
+    """Whether they are exported before they go."""

@@ -1,4 +1,4 @@
-"""The names in the audit log once each, so that a word that no entry has is known without reading them all.
+"""The names in the audit log once each, and indexes by them, so that a word is found without reading every entry.
 
 Revision 0012, after 0011. The names of the entries that are there are gathered.
 """
@@ -35,6 +35,9 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=200), nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_audit_names")),
     )
+    for column in ("actor_name", "target_name"):
+        name = op.f(f"ix_audit_entries_{column}_number")
+        op.create_index(name, "audit_entries", [column, "number"], unique=False)
     op.execute(
         "INSERT INTO audit_names (name) SELECT actor_name FROM audit_entries "
         "UNION SELECT action FROM audit_entries UNION SELECT target_name FROM audit_entries"
