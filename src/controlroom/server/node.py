@@ -13,6 +13,7 @@ from controlroom.administration.about import AboutService
 from controlroom.administration.changes import LiveSettingsService
 from controlroom.administration.checks import CHECKS
 from controlroom.administration.components import CheckedParts, ComponentChecks
+from controlroom.audit.retention import Kept
 from controlroom.audit.service import AuditService
 from controlroom.audit.signing import Signer
 from controlroom.audit.syslog.connection import collector_of
@@ -100,11 +101,7 @@ class Node:
             tasks.create_task(self.leftovers.run_forever())
             tasks.create_task(self.live_settings.run_forever())
             tasks.create_task(self.audit.keep_sealed())
-            tasks.create_task(
-                self.audit.keep_retention(
-                    lambda: self.live.audit_retention_days, self.settings.audit_export_folder
-                )
-            )
+            tasks.create_task(self.audit.keep_retention())
             if (collector := collector_of(self.settings)) is not None:
                 delivery = SyslogDelivery(
                     self.database, self.clock, collector, socket.gethostname(), self.presence.node_id
@@ -146,7 +143,12 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
     presence = Presence(database, clock, new_id("nod"))
     leases = Leases(database, clock, settings, chance)
     audit = AuditService(
-        database, clock, key, Signer(settings.data_folder), is_sent=bool(settings.audit_syslog_host)
+        database,
+        clock,
+        key,
+        Signer(settings.data_folder),
+        is_sent=bool(settings.audit_syslog_host),
+        kept=Kept(lambda: live.audit_retention_days, settings.audit_export_folder),
     )
     hub = LinkHub(
         bus=bus,
