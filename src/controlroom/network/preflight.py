@@ -8,10 +8,10 @@ from pathlib import Path
 
 from controlroom.network import catalogue
 from controlroom.network.addresses import Family, format_address
-from controlroom.network.catalogue import Component
+from controlroom.network.catalogue import Component, Transport
 from controlroom.network.intervals import IntervalSet, union
 from controlroom.network.ports import format_ports, parse_ports
-from controlroom.network.projection import Direction, Projection
+from controlroom.network.projection import MANAGEMENT_FLOWS, Direction, Projection
 from controlroom.network.renderers.sysctl import RESERVED_PORTS_KEY
 from controlroom.network.site import Site
 
@@ -21,6 +21,8 @@ _ANSWER_SECONDS = 3.0
 # Seconds between the epochs of NTP, 1900, and of Unix, 1970 (RFC 5905, section 6).
 _NTP_EPOCH = 2_208_988_800
 _LISTENING = "0A"
+# Whose ports must be free before an installation: the parts that we install.
+_OUR_PARTS = frozenset({Component.CONTROL_ROOM, Component.BOT_INSIGHT, Component.IQ_BOT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def _reserved(projection: Projection, proc: Path) -> Iterator[Trap]:
 
 
 def _in_use(projection: Projection, proc: Path) -> Iterator[Trap]:
-    wanted = union(permit.ports for permit in projection.permits[Direction.INBOUND] if permit.cluster)
+    wanted = _own_ports(projection)
     for name in ("tcp", "tcp6"):
         table = proc / "net" / name
         for line in table.read_text().splitlines()[1:] if table.exists() else ():
@@ -67,6 +69,21 @@ def _in_use(projection: Projection, proc: Path) -> Iterator[Trap]:
                 yield Trap(
                     "ports in use", f"port {port} ({name}) {what}; whatever holds it must go, or see ss -tnap"
                 )
+
+
+def _own_ports(projection: Projection) -> IntervalSet:
+    """Return what our own parts listen on here; what manages the host or serves others may run already."""
+    ours = {
+        flow.name
+        for flow in catalogue.FLOWS
+        if flow.destination in _OUR_PARTS and flow.name not in MANAGEMENT_FLOWS
+    }
+    inbound = projection.permits[Direction.INBOUND]
+    return union(
+        permit.ports
+        for permit in inbound
+        if permit.transport is Transport.TCP and (permit.cluster or permit.flow in ours)
+    )
 
 
 def _names(site: Site) -> Iterator[Trap]:
