@@ -224,13 +224,14 @@ def add_run(
     *,
     ago_seconds: float = 60,
     inputs: dict[str, Any] | None = None,
+    reason: str = "The books of October close today",
 ) -> Run:
     """Write a run that waits for a label which no device has, so that only the test moves it on."""
     now = datetime.now(UTC) - timedelta(seconds=ago_seconds)
     run = Run(
         id=new_id("run"), bot_id=version.bot_id, bot_name=bot_name, version_id=version.id, version_number=version.number,
         task="", state=State.QUEUED, state_since=now, priority=50, inputs=inputs or {}, outputs={}, requested_by_id="",
-        requested_by=NAME, reason="The books of October close today", labels=["nobody-has-this"], timeout_seconds=0,
+        requested_by=NAME, reason=reason, labels=["nobody-has-this"], timeout_seconds=0,
         retry={"on": "never", "count": 3, "backoff_seconds": 5, "backoff_limit_seconds": 3600}, attempt_count=0,
         created_at=now, queued_at=now, not_before=now, cancel_requested_by="", message="",
     )  # fmt: skip
@@ -281,15 +282,23 @@ def start_run(site: Site, run_id: str, device: Device, *, after_seconds: float =
     return site.write(work)
 
 
-def write_log(site: Site, attempt_id: str, texts: list[tuple[Level, str]], *, late: bool = False) -> None:
-    """Add lines to an attempt's log, or to what came after its end."""
-    now = datetime.now(UTC)
+def write_log(
+    site: Site,
+    attempt_id: str,
+    texts: list[tuple[Level, str]],
+    *,
+    late: bool = False,
+    at: datetime | None = None,
+    apart_seconds: float = 0.001,
+) -> None:
+    """Add lines to an attempt's log, or to what came after its end; from now on, or from another moment."""
+    now = at or datetime.now(UTC)
 
     async def work(transaction: Transaction) -> None:
         attempt = await transaction.session.get_one(Attempt, attempt_id)
         for start in range(0, len(texts), _LINES_AT_ONCE):
             records = [
-                LogRecord(now.timestamp() + number / 1000, Stream.LOG, level, text)
+                LogRecord(now.timestamp() + number * apart_seconds, Stream.LOG, level, text)
                 for number, (level, text) in enumerate(texts[start : start + _LINES_AT_ONCE], start)
             ]
             await append_records(transaction, attempt, records, late=late)

@@ -8,6 +8,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from controlroom.bots.models import BotVersion
@@ -22,10 +23,14 @@ from controlroom.identity.models import UserKind
 from controlroom.identity.permissions import SHIPPED_ROLES, Permission
 from controlroom.identity.places import PlaceKind
 from controlroom.protocol.records import Level
+from controlroom.runs.measures import measure_busy, measure_start
 from controlroom.runs.models import Artifact, Attempt, Run
 from controlroom.runs.states import State
+from controlroom.sites.models import ReportKind
+from controlroom.sites.service import RulesetFile
 from web.served import SCRIPT, Site, add_artifact, add_device, add_run, end_run, publish, start_run, write_log
 
+_SITE = Path(__file__).resolve().parents[2] / "examples" / "network" / "five-nodes.toml"
 PASSWORD = "lamps over quiet rivers"
 _PLAIN = '# /// script\n# requires-python = ">=3.11"\n#\n# [tool.controlroom]\n# name = "{name}"\n# description = "{words}"\n# ///\nprint("done")\n'
 _BOTS = (
@@ -73,6 +78,10 @@ class Stocked:
     queued_run: str
     paused_run: str
     device_id: str
+    proof: str
+    """A verdict on a firewall that lets in too much."""
+    probes: str
+    """What probes of a host found."""
     form_bot: str
     """A bot whose inputs are asked for by a form of all kinds of fields."""
 
@@ -93,12 +102,15 @@ def stock(site: Site, *, past_runs: int = 60) -> Stocked:
     entry = site.do(lambda: site.app.state.audit.page(PageRequest(filter="action:device.edited"))).items[0]
     artifact = site.do(lambda: _picture_of(site, failed))
     form_bot = versions["reconcile-orders"].bot_id
+    proof, probes = _declare_network(site)
     vera = site.do(lambda: site.app.state.identity.accounts.by_name("vera"))
     known = {
         "number": str(entry.number), "run_id": failed, "artifact_id": artifact, "bot_id": form_bot, "token_id": token,
         "device_id": devices["robot-01"].id, "pool_id": pool_id, "user_id": vera.id, "name": "night-shift",
     }  # fmt: skip
-    return Stocked(known, people, failed, running, queued, paused, devices["robot-02"].id, form_bot)
+    return Stocked(
+        known, people, failed, running, queued, paused, devices["robot-02"].id, proof, probes, form_bot
+    )
 
 
 def _publish(site: Site) -> dict[str, BotVersion]:
@@ -205,10 +217,14 @@ def _past(site: Site, versions: dict[str, BotVersion], devices: dict[str, Device
         name = names[number % len(names)]
         device = devices[("robot-01", "robot-02", "robot-03", "berlin-desk-1")[number % 4]]
         ago = 86_000 * (count - number) / (count + 1)
-        run = add_run(site, versions[name], name, ago_seconds=ago)
-        start_run(site, run.id, device, after_seconds=chance.uniform(0.4, 9))
+        run = add_run(site, versions[name], name, ago_seconds=ago, reason="")
+        waited, took = chance.uniform(0.4, 9), min(chance.uniform(15, 400), ago / 2)
+        attempt_id = start_run(site, run.id, device, after_seconds=waited)
         _ask(site, run.id, ("bruno", "ruth", "erp-bridge")[number % 3])
-        took = min(chance.uniform(15, 400), ago / 2)
+        _measure(site, run, waited, took)
+        if name == "vendor-portal-sync":
+            begun = run.created_at + timedelta(seconds=waited)
+            write_log(site, attempt_id, _sent_orders(), at=begun, apart_seconds=took / 60)
         if name == "vendor-portal-sync" and number % 3 != 1:
             end_run(site, run.id, State.FAILED, message=_FAILURE, after_seconds=took)
         elif number % 15 == 7:
@@ -216,6 +232,24 @@ def _past(site: Site, versions: dict[str, BotVersion], devices: dict[str, Device
             end_run(site, run.id, state, message=message, after_seconds=took)
         else:
             end_run(site, run.id, State.SUCCEEDED, after_seconds=took)
+
+
+def _measure(site: Site, run: Run, waited: float, took: float) -> None:
+    """Count what the server counts when a runner reports: how long the run waited, and held its slot."""
+    begun = run.created_at + timedelta(seconds=waited + 1)
+
+    async def work(transaction: Transaction) -> None:
+        measure_start(transaction, run, begun)
+        measure_busy(transaction, begun, begun + timedelta(seconds=took))
+
+    site.write(work)
+
+
+def _sent_orders() -> list[tuple[Level, str]]:
+    return [
+        (Level.INFO, f"order {4100 + number} sent, answer 202 in {80 + number * 7 % 50} ms")
+        for number in range(46)
+    ]
 
 
 def _ask(
@@ -238,13 +272,11 @@ def _failed_run(site: Site, version: BotVersion, device: Device) -> str:
         "vendor-portal-sync",
         ago_seconds=780,
         inputs={"vendor": "Nordwind GmbH", "since": "2026-03-01"},
+        reason="Nordwind asked where their order is",
     )
     attempt = start_run(site, run.id, device)
     _ask(site, run.id, "ruth", reason="Nordwind asked where their order is")
-    lines = [
-        (Level.INFO, f"order {4100 + number} sent, answer 202 in {80 + number * 7 % 50} ms")
-        for number in range(46)
-    ]
+    lines = _sent_orders()
     lines.insert(12, (Level.WARNING, "order 4112 has no delivery date; the portal's default is taken"))
     lines += [
         (Level.WARNING, "the portal is slow: 12.4 s for order 4146"),
@@ -252,7 +284,7 @@ def _failed_run(site: Site, version: BotVersion, device: Device) -> str:
         (Level.INFO, 'Traceback (most recent call last):\n  File "main.py", line 41, in send'),
         (Level.ERROR, "1 order was not sent: 4147"),
     ]
-    write_log(site, attempt, lines)
+    write_log(site, attempt, lines, at=run.created_at + timedelta(seconds=4), apart_seconds=1.8)
     add_artifact(site, run.id, "not-sent.csv", 18_234, "text/csv")
     _add_picture(site, run.id)
     end_run(
@@ -330,7 +362,7 @@ def _present(site: Site, versions: dict[str, BotVersion], devices: dict[str, Dev
     paused = _begin(site, versions, devices, "stock-levels", "robot-03", 1_500)
     site.do(lambda: site.app.state.runs.pause(site.caller, paused))
     queued = [
-        add_run(site, versions[name], name, ago_seconds=ago).id
+        add_run(site, versions[name], name, ago_seconds=ago, reason="").id
         for name, ago in (("invoices-intake", 300), ("reconcile-orders", 120), ("claims-triage", 20))
     ]
     for run_id, label, priority in zip(queued, ("excel", "sap", "excel"), (80, 50, 50), strict=True):
@@ -341,10 +373,11 @@ def _present(site: Site, versions: dict[str, BotVersion], devices: dict[str, Dev
 def _begin(
     site: Site, versions: dict[str, BotVersion], devices: dict[str, Device], name: str, where: str, ago: float
 ) -> str:
-    run = add_run(site, versions[name], name, ago_seconds=ago)
+    run = add_run(site, versions[name], name, ago_seconds=ago, reason="")
     attempt_id = start_run(site, run.id, devices[where])
     _ask(site, run.id, "ruth")
-    write_log(site, attempt_id, [(Level.INFO, f"item {number} of 240 done") for number in range(1, 91)])
+    lines = [(Level.INFO, f"item {number} of 240 done") for number in range(1, 91)]
+    write_log(site, attempt_id, lines, at=run.created_at + timedelta(seconds=4), apart_seconds=(ago - 5) / 90)
 
     async def progress(transaction: Transaction) -> None:
         attempt = await transaction.session.get_one(Attempt, attempt_id)
@@ -352,6 +385,35 @@ def _begin(
 
     site.write(progress)
     return run.id
+
+
+def _declare_network(site: Site) -> tuple[str, str]:
+    """Declare the example of five nodes, prove one of its firewalls that is too wide, and keep a report of probes."""
+    content = {
+        "site": "five-nodes", "source": "node-1", "holds": False,
+        "answers": [
+            {
+                "flow": flow, "expected": "open", "probe": "tcp", "destination": "10.20.2.13", "host": "node-2", "port": port,
+                "protocol": "tcp", "verdict": verdict, "judgement": judgement, "detail": "",
+            }
+            for flow, port, verdict, judgement in (
+                ("cluster-messaging", 5672, "open", "as expected"), ("cluster-caching", 47100, "silent", "blocked"),
+            )
+        ],
+    }  # fmt: skip
+
+    async def work() -> tuple[str, str]:
+        sites = site.app.state.sites
+        await sites.declare(site.caller, _SITE.read_text(encoding="utf-8"), note="Five nodes in Berlin")
+        rules = (await sites.rules(site.caller, target="nftables", place="node-1"))["files"][0]
+        wide = rules["text"].replace("ip saddr 10.20.2.12/30 ", "ip saddr 10.0.0.0/8 ", 1)
+        proof = await sites.prove(site.caller, [RulesetFile(rules["name"], wide.encode())], place="node-1")
+        probes = await sites._keep(
+            site.caller, ReportKind.PROBES, "node-1", 1, False, {**content, "uploaded": True}
+        )
+        return str(proof.id), str(probes.id)
+
+    return site.do(work)
 
 
 async def _join_token(site: Site) -> str:
