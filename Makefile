@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format docs bench lock clean help
+.PHONY: run test check format docs screenshots bench lock clean help
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ audit: $(VENV)/.development ## Look the pinned dependencies up in the vulnerabil
 docs: $(VENV)/.development ## Build the documentation into site/
 	$(BIN)/python docs/generate_reference.py
 	$(BIN)/mkdocs build --strict
+
+screenshots: $(VENV)/.development ## Take pictures of every page of the UI for the documentation (needs Chromium)
+	$(BIN)/python docs/take_screenshots.py
 
 lock: $(VENV)/.development ## Pin the dependencies anew, with hashes and without index addresses
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
