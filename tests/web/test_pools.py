@@ -112,3 +112,36 @@ def test_the_list_of_devices_has_its_faces(client: httpx.Client, page: Page, sit
     for path in ("/devices", "/devices?filter=label:nobody", "/devices?filter=x:y"):
         page.goto(path)
         assert faults(page) == []
+
+
+def test_many_devices_are_drained_after_it_was_said_what_will_happen(page: Page, site: Site) -> None:
+    devices = [add_device(site, f"many-{number}") for number in range(3)]
+    page.goto("/devices?filter=many-")
+    for box in page.get_by_label("Select this device").all()[:2]:
+        box.check()
+    page.get_by_role("button", name="Drain…").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Drain 2 devices. They take nothing new; nothing runs on them now.")
+    assert faults(page) == []
+    dialog.get_by_role("button", name="Drain: 2 devices").click()
+    expect(page.get_by_text("2 devices draining.")).to_be_visible()
+
+    async def modes() -> list[str]:
+        found = await site.app.state.devices.names(site.caller, [device.id for device in devices])
+        return sorted(str(device.mode) for device in found.values())
+
+    assert site.do(modes) == ["active", "draining", "draining"]
+
+
+def test_pools_are_filtered_and_a_wrong_filter_is_told(client: httpx.Client, site: Site) -> None:
+    async def make() -> None:
+        from controlroom.devices.schemas import PoolIn
+
+        await site.app.state.devices.create_pool(site.caller, PoolIn(name="filtered", description="at sea"))
+
+    site.do(make)
+    assert "filtered" in client.get("/pools", params={"filter": "sea"}).text
+    assert "No pool matches" in client.get("/pools", params={"filter": "nowhere-at-all"}).text
+    assert client.get("/pools", params={"filter": "colour:red"}).status_code == 422
+    given = client.get("/api/v1/pools/export", params={"filter": "sea"}).text.splitlines()
+    assert (len(given), ",filtered," in given[1]) == (2, True)

@@ -26,6 +26,8 @@ class Plan:
     filter: str = ""
     everything: bool = False
     kind: str = "primary"
+    asks_reason: bool = True
+    """Whether the action keeps a reason, which is then asked for."""
 
 
 def ask(request: Request, caller: Caller, plan: Plan) -> Response:

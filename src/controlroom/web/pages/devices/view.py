@@ -12,11 +12,13 @@ from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.identity.places import EVERYWHERE
 from controlroom.web.lists import ListQuery
+from controlroom.web.pages.devices.bulk import router as bulk_router
 from controlroom.web.rendering import now_of, page
 from controlroom.web.services import devices_of, joining_of
-from controlroom.web.tables import Column, TableSpec, shown_table
+from controlroom.web.tables import BulkAction, Column, TableSpec, shown_table
 
 router = APIRouter(include_in_schema=False)
+router.include_router(bulk_router)
 
 PATH = "/devices"
 JOIN_PATH = "/devices/join"
@@ -45,6 +47,11 @@ DEVICES = TableSpec(
     example="connected:no mode:active label:excel",
     live="device.,run.",
     export="/api/v1/devices/export",
+    bulk=(
+        BulkAction(f"{PATH}/bulk/drain", "Drain…", "circle-pause", Permission.DEVICE_MANAGE),
+        BulkAction(f"{PATH}/bulk/enable", "Put into use…", "play", Permission.DEVICE_MANAGE),
+        BulkAction(f"{PATH}/bulk/disable", "Disable…", "power-off", Permission.DEVICE_MANAGE, "danger-quiet"),
+    ),
     muted=lambda device: device.mode is DeviceMode.REVOKED,
 )
 

@@ -8,12 +8,15 @@ from fastapi import APIRouter, Request, Response
 
 from controlroom.devices.models import Device, DeviceMode
 from controlroom.devices.schemas import PoolOut
+from controlroom.foundation.paging import Page, PageRequest
 from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.identity.places import EVERYWHERE
+from controlroom.web.lists import ListQuery
 from controlroom.web.rendering import page
 from controlroom.web.services import devices_of
+from controlroom.web.tables import Column, TableSpec, shown_table
 
 router = APIRouter(include_in_schema=False)
 
@@ -30,17 +33,45 @@ class PoolRow:
     taken: int
 
 
+POOLS = TableSpec(
+    name="pools",
+    path=PATH,
+    noun="pool",
+    plural="pools",
+    columns=(
+        Column("name", "Name", sort="name", heading=True),
+        Column("share", "Shared by"),
+        Column("order", "Filled"),
+        Column("devices", "Devices", style="number"),
+        Column("online", "Online", style="number"),
+        Column("load", "Slots taken", style="w-load"),
+        Column("description", "Description", style="cut"),
+        Column("id", "Id", shown=False),
+    ),
+    default_sort="name",
+    example="night share:round_robin",
+    live="device.,pool.,run.",
+    export="/api/v1/pools/export",
+    key=lambda row: str(row.pool.id),
+)
+
+
 @router.get(PATH)
-async def pools(request: Request, caller: Annotated[Caller, page_caller(Permission.DEVICE_READ)]) -> Response:
-    """Show every pool with how it is shared, filled and staffed."""
+async def pools(
+    request: Request, caller: Annotated[Caller, page_caller(Permission.DEVICE_READ)], wanted: ListQuery
+) -> Response:
+    """Show a page of pools with how each is shared, filled and staffed."""
     service = devices_of(request)
-    found = await service.pools(caller)
-    ids = {device_id for pool in found for device_id in pool.device_ids}
-    context = {
-        "rows": _rows(found, await service.names(caller, sorted(ids)), await service.taken_slots(caller)),
-        "may_create": caller.may(Permission.DEVICE_MANAGE, EVERYWHERE),
-    }
-    return page(request, caller, "pages/pools/pools.html", context)
+
+    async def rows(asked: PageRequest) -> Page[PoolRow]:
+        found = await service.pools_page(caller, asked)
+        ids = {device_id for pool in found.items for device_id in pool.device_ids}
+        known = await service.names(caller, sorted(ids))
+        return Page(_rows(found.items, known, await service.taken_slots(caller)), found.next_cursor)
+
+    table = await shown_table(request, caller, POOLS, wanted, rows)
+    context = {"table": table, "may_create": caller.may(Permission.DEVICE_MANAGE, EVERYWHERE)}
+    return page(request, caller, "pages/pools/pools.html", context, status=table.status)
 
 
 def _rows(pools: Sequence[PoolOut], devices: Mapping[str, Device], taken: Mapping[str, int]) -> list[PoolRow]:
