@@ -49,7 +49,7 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rooms]:
 def _has(role: str, permission: Permission | Guard | None) -> bool:
     """Say whether a role in a folder and its pool gives a right at all."""
     if not isinstance(permission, Permission):
-        return permission in (Guard.SIGNED_IN, Guard.ENROLLING)
+        return permission in (Guard.SIGNED_IN, Guard.ENROLLING, Guard.RENEWING)
     rights = SHIPPED_ROLES[role]
     placed = counting_at(PlaceKind.FOLDER, rights) | counting_at(PlaceKind.POOL, rights)
     return permission in placed | (rights & {Permission.OWN_ACCOUNT})

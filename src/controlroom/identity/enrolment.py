@@ -120,6 +120,7 @@ class Enrolment:
 
     async def confirm_totp(self, caller: Caller, *, token: str, code: str, name: str) -> Enrolled:
         """Take a secret that was offered into use; raise `Invalid` for a wrong code or an offer that has ended."""
+        enrolled, left = None, 0
         async with self._database.write() as transaction:
             offer = await self._offer(transaction, caller, token, Purpose.TOTP)
             secret = self._sealing.open(offer.secret, place=caller.user_id)
@@ -128,9 +129,13 @@ class Enrolment:
             if step is not None:
                 factor = self._factor(caller, FactorKind.TOTP, name or "Authenticator app", now)
                 factor.secret, factor.counter = offer.secret, step
-                return await self._enrol(transaction, caller, offer, factor)
-            offer.tries += 1
-            left = MOST_TRIES - offer.tries
+                enrolled = await self._enrol(transaction, caller, offer, factor)
+            else:
+                offer.tries += 1
+                left = MOST_TRIES - offer.tries
+        if enrolled is not None:
+            self._authentication.forget(user_ids=[caller.user_id])
+            return enrolled
         message = "The code is not right; enter the one that the app shows now."
         if left <= 0:
             message = "The code was wrong too often; begin again."
@@ -172,7 +177,9 @@ class Enrolment:
             same = select(SecondFactor.id).where(SecondFactor.credential_hash == factor.credential_hash)
             if await transaction.session.scalar(same):
                 raise Conflict("This passkey is enrolled already.")
-            return await self._enrol(transaction, caller, offer, factor)
+            enrolled = await self._enrol(transaction, caller, offer, factor)
+        self._authentication.forget(user_ids=[caller.user_id])
+        return enrolled
 
     async def _require_may_add(self, session: AsyncSession, caller: Caller) -> Sequence[SecondFactor]:
         await require_recent(session, caller, self._clock.now())
@@ -207,7 +214,6 @@ class Enrolment:
         tell_factors(
             transaction, caller, caller.user_id, caller.user_name, "second_factor_added", detail, now
         )
-        self._authentication.forget(user_ids=[caller.user_id])
         return Enrolled(factor, codes, token)
 
     @staticmethod

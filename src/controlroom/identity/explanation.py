@@ -108,6 +108,8 @@ def _hindrances(
     found: list[str] = []
     if user.disabled_at is not None:
         found.append("The user is disabled.")
+    if user.must_change_password:
+        found.append("Their password was made up for them, and they have not chosen their own yet.")
     if standing.must_enrol:
         found.append("A role asks for a second factor, and the user has enrolled none.")
     if not counting_at(asked.kind, frozenset({permission})) and permission is not Permission.OWN_ACCOUNT:
