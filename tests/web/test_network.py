@@ -21,6 +21,8 @@ pytestmark = pytest.mark.browser
 SERIOUS = ("serious", "critical")
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/network/five-nodes.toml"
 PASSWORD = "long enough 12"
+# A process answers each question, and on a busy machine it takes a while to start.
+ANSWER = 30_000
 
 
 @pytest.fixture
@@ -75,10 +77,10 @@ def test_a_first_site_is_declared_from_an_example(page: Page) -> None:
     page.get_by_role("link", name="Two servers behind a load balancer").click()
     expect(page.get_by_label("site.toml")).to_have_value(re.compile(r"\[balancer\.entrance\]"))
     page.get_by_role("button", name="See what would change").click()
-    expect(page.get_by_text("It would be the first version")).to_be_visible()
+    expect(page.get_by_text("It would be the first version")).to_be_visible(timeout=ANSWER)
     assert faults(page) == []
     page.get_by_role("button", name="Declare").click()
-    page.wait_for_url("**/network")
+    page.wait_for_url("**/network", timeout=ANSWER)
     expect(page.get_by_role("heading", name="Which zone speaks to which")).to_be_visible()
     page.get_by_role("link", name="1 flows from front to nodes").click()
     expect(page.get_by_role("heading", name="From front to nodes")).to_be_visible()
@@ -95,7 +97,7 @@ def test_a_fault_is_shown_with_its_line_and_what_was_typed_stays(page: Page, dec
     page.goto("/network/site")
     page.get_by_label("site.toml").fill(wrong)
     page.get_by_role("button", name="Declare").click()
-    expect(page.locator(".form-error")).to_contain_text("did you mean 'control-room'?")
+    expect(page.locator(".form-error")).to_contain_text("did you mean 'control-room'?", timeout=ANSWER)
     expect(page.locator(".form-error")).to_contain_text(f"site.toml:{line}:")
     expect(page.locator(".at-fault")).to_contain_text("contrl-room")
     expect(page.get_by_label("site.toml")).to_have_value(wrong)
@@ -107,12 +109,12 @@ def test_a_change_is_told_in_words_before_it_counts_and_after(page: Page, site: 
     page.goto("/network/site")
     page.get_by_label("site.toml").fill(declared + "\n[ports]\npostgresql = 5433\n")
     page.get_by_role("button", name="See what would change").click()
-    expect(page.locator(".changes")).to_contain_text("tcp 5433 (IPv4)")
+    expect(page.locator(".changes")).to_contain_text("tcp 5433 (IPv4)", timeout=ANSWER)
     expect(page.locator(".changes li").first).to_contain_text("opens")
     expect(page.locator(".changes li").last).to_contain_text("closes")
     page.get_by_label("Why it changes").fill("The database moved")
     page.get_by_role("button", name="Declare").click()
-    page.wait_for_url("**/network")
+    page.wait_for_url("**/network", timeout=ANSWER)
     page.get_by_role("link", name=f"version {number + 1}").click()
     expect(page.get_by_role("heading", name=f"Beside version {number}")).to_be_visible()
     expect(page.locator(".changes")).to_contain_text("tcp 5433 (IPv4)")
@@ -142,7 +144,7 @@ def test_an_edit_of_an_old_version_is_refused_when_another_was_declared(
     page.get_by_label("site.toml").fill(declared + "\n# mine\n")
     page.get_by_role("button", name="Declare").click()
     expect(page.locator(".form-error")).to_contain_text(
-        f"Version {number + 1} was declared since you read version {number}"
+        f"Version {number + 1} was declared since you read version {number}", timeout=ANSWER
     )
     expect(page.get_by_label("site.toml")).to_have_value(declared + "\n# mine\n")
 
@@ -155,7 +157,7 @@ def test_rules_are_shown_and_downloaded_for_a_host(page: Page, declared: str) ->
     page.get_by_label("Where it stands").select_option("node-1")
     page.get_by_label("What it is").select_option("nftables")
     page.get_by_role("button", name="Write the rules").click()
-    expect(page.get_by_text("Read back and proved")).to_be_visible()
+    expect(page.get_by_text("Read back and proved")).to_be_visible(timeout=ANSWER)
     expected = renderer("nftables").render(Projector(derive_policy(parse_site(declared))).host("node-1"))
     shown = page.locator(".code-file").first.text_content() or ""
     assert shown == expected.files[0].text
@@ -166,7 +168,7 @@ def test_rules_are_shown_and_downloaded_for_a_host(page: Page, declared: str) ->
     assert Path(waited.value.path()).read_text(encoding="utf-8") == expected.files[0].text
     page.get_by_label("What it is").select_option("cisco-asa")
     page.get_by_role("button", name="Write the rules").click()
-    expect(page.get_by_role("alert")).to_contain_text("stands on")
+    expect(page.get_by_role("alert")).to_contain_text("stands on", timeout=ANSWER)
 
 
 def test_a_ruleset_is_proved_and_its_hole_named(
@@ -187,16 +189,16 @@ def test_a_ruleset_is_proved_and_its_hole_named(
         page.get_by_role("button", name="Prove it").click()
 
     give("good.nft")
-    page.wait_for_url(re.compile("/network/proofs/net_"))
-    expect(page.get_by_text("exactly what the contract needs")).to_be_visible()
+    page.wait_for_url(re.compile("/network/proofs/net_"), timeout=ANSWER)
+    expect(page.get_by_text("exactly what the contract needs")).to_be_visible(timeout=ANSWER)
     assert faults(page) == []
     give("bad.nft")
-    page.wait_for_url(re.compile("/network/proofs/net_"))
+    page.wait_for_url(re.compile("/network/proofs/net_"), timeout=ANSWER)
     expect(page.locator(".finding-table")).to_contain_text("cluster exposure")
     expect(page.locator(".finding-table")).to_contain_text("cluster-messaging")
     assert faults(page) == []
     give("cut.nft")
-    expect(page.locator("#proof-answer .form-error")).to_be_visible()
+    expect(page.locator("#proof-answer .form-error")).to_be_visible(timeout=ANSWER)
     page.goto("/network")
     expect(page.get_by_role("region", name="Last proofs and probes")).to_contain_text("Not as needed")
 
@@ -226,11 +228,11 @@ def test_a_report_of_probes_is_kept_and_a_strange_one_refused(page: Page, site: 
         page.get_by_role("button", name="Keep it").click()
 
     give({**report, "site": "elsewhere"})
-    expect(page.get_by_role("alert")).to_contain_text("'elsewhere'")
+    expect(page.get_by_role("alert")).to_contain_text("'elsewhere'", timeout=ANSWER)
     give({"answers": "all well"})
-    expect(page.get_by_role("alert")).to_contain_text("This is no report")
+    expect(page.get_by_role("alert")).to_contain_text("This is no report", timeout=ANSWER)
     give(report)
-    page.wait_for_url(re.compile("/network/probes/net_"))
+    page.wait_for_url(re.compile("/network/probes/net_"), timeout=ANSWER)
     expect(page.get_by_text("<b>no answer</b>")).to_be_visible()
     expect(page.locator(".finding-table")).to_contain_text("not as needed")
     assert faults(page) == []

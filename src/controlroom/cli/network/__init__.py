@@ -6,8 +6,18 @@ the order of the imports is the order of the help. Exit codes of every command: 
 """
 
 # isort: off
-from controlroom.cli.network import catalogue, site, render, verify, connections, preflight, check, probe
+from controlroom.cli.network import (
+    catalogue,
+    site,
+    render,
+    verify,
+    connections,
+    preflight,
+    check,
+    probe,
+    server,
+)
 from controlroom.cli.network.group import app
 # isort: on
 
-__all__ = ["app", "catalogue", "check", "connections", "preflight", "probe", "render", "site", "verify"]
+__all__ = ["app", "catalogue", "check", "connections", "preflight", "probe", "render", "server", "site", "verify"]  # fmt: skip
