@@ -1,23 +1,13 @@
 """Programs and examples that the network tests share."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
+from network.required_programs import required
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "network"
-
-
-def required(program: str, package: str) -> str:
-    """Return a program's path; skip with the line that installs it, or fail where servers are required."""
-    found = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin")
-    if found:
-        return found
-    message = f"{program} is not installed: apt-get install -y {package}"
-    if os.environ.get("CONTROLROOM_TEST_SERVERS") == "required":
-        pytest.fail(message)
-    pytest.skip(message)
 
 
 @pytest.fixture(scope="session")

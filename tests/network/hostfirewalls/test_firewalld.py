@@ -12,8 +12,9 @@ from controlroom.network.projection import Direction
 from controlroom.network.proof import FindingKind, prove
 from controlroom.network.renderers import renderer
 from controlroom.network.rulesets import RulesetText, parse_ruleset
+from network.required_programs import required
 
-from .programs import FirewalldFolder, firewalld_program, required
+from .programs import FirewalldFolder, firewalld_program
 from .sites import EXAMPLES, hostile, projector
 
 __all__ = ["firewalld_program"]

@@ -13,8 +13,9 @@ from controlroom.network.projection import Direction
 from controlroom.network.proof import prove
 from controlroom.network.renderers import renderer
 from controlroom.network.rulesets import Ruleset, RulesetText, parse_ruleset
+from network.required_programs import required
 
-from .programs import UfwFolder, required, ufw_program
+from .programs import UfwFolder, ufw_program
 from .sites import projector
 
 __all__ = ["ufw_program"]

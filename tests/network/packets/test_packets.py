@@ -56,6 +56,21 @@ def allowed(site: Site, policy: Policy, asked: dict[str, list[Target]]) -> dict[
     return found
 
 
+def assert_as_the_policy_says(
+    site: Site, policy: Policy, asked: dict[str, list[Target]], answers: dict[str, list[bool]]
+) -> None:
+    """Of every question the answer is the policy's, and enough of them arrived to tell."""
+    expected = allowed(site, policy, asked)
+    disagreements = [
+        f"{source} -> {target}: {'arrived' if arrived else 'did not arrive'}"
+        for source, targets in asked.items()
+        for target, arrived, wanted in zip(targets, answers[source], expected[source], strict=True)
+        if arrived is not wanted
+    ]
+    assert disagreements == []
+    assert sum(map(sum, answers.values())) > 200
+
+
 def load(ground: Laboratory, projector: Projector, program: str) -> None:
     """Load the rendering into every host and the router, with nft or with one of the two kinds of iptables."""
     target = "nftables" if program == "nft" else "iptables"
@@ -84,12 +99,4 @@ def test_what_is_rendered_lets_pass_exactly_what_the_policy_says(
         load(ground, Projector(policy), program)
         answers = ground.probe(asked)
 
-    expected = allowed(site, policy, asked)
-    disagreements = [
-        f"{source} -> {target}: {'arrived' if arrived else 'did not arrive'}"
-        for source, targets in asked.items()
-        for target, arrived, wanted in zip(targets, answers[source], expected[source], strict=True)
-        if arrived is not wanted
-    ]
-    assert disagreements == []
-    assert sum(map(sum, answers.values())) > 200
+    assert_as_the_policy_says(site, policy, asked, answers)

@@ -6,7 +6,7 @@ runs it is not cut off by it. What was there is kept in a folder of the person w
 
 from collections.abc import Sequence
 
-from controlroom.network.renderers.steps import ROLL_BACK_SECONDS
+from controlroom.network.renderers.steps import ROLL_BACK_SECONDS, ROLL_BACK_UNLESS_CONFIRMED
 
 _SCRIPT = """\
 #!/bin/sh
@@ -48,23 +48,6 @@ apply() {{
   token="$$-$(date +%s)"
   echo "$token" >"$pending"
   {apply}
-  (
-    trap '' HUP
-    sleep {seconds}
-    if [ "$(cat "$pending" 2>/dev/null)" = "$token" ]; then sh "$folder/$(basename "$0")" rollback; fi
-  ) >/dev/null 2>&1 &
-  echo "applied; confirm within {seconds} seconds: $0 confirm"
-}}
-
-confirm() {{
-  rm -f "$pending"
-  echo "confirmed"
-}}
-
-case "${{1:-}}" in
-  check|apply|confirm|rollback) "$1" ;;
-  *) echo "usage: $0 check|apply|confirm|rollback" >&2; exit 2 ;;
-esac
 """
 
 
@@ -85,7 +68,7 @@ def cloud_script(
     ``required`` are environment variables that must be set, each with what it names. ``present`` prints
     something where there is something of ours already, and ``save`` writes that to its standard output.
     """
-    return _SCRIPT.format(
+    return (_SCRIPT + ROLL_BACK_UNLESS_CONFIRMED).format(
         name=name,
         needs=needs,
         required="".join(f': "${{{variable}:?set it to {what}}}"\n' for variable, what in required),

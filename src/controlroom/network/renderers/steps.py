@@ -3,6 +3,27 @@
 # Long enough to open a second session and see that it works, short enough to be waited for.
 ROLL_BACK_SECONDS = 120
 
+# How every script ends: the rest of `apply`, then `confirm`, and the choice of a step.
+ROLL_BACK_UNLESS_CONFIRMED = """\
+  (
+    trap '' HUP
+    sleep {seconds}
+    if [ "$(cat "$pending" 2>/dev/null)" = "$token" ]; then sh "$folder/$(basename "$0")" rollback; fi
+  ) >/dev/null 2>&1 &
+  echo "applied; confirm within {seconds} seconds: $0 confirm"
+}}
+
+confirm() {{
+  rm -f "$pending"
+  echo "confirmed"
+}}
+
+case "${{1:-}}" in
+  check|apply|confirm|rollback) "$1" ;;
+  *) echo "usage: $0 check|apply|confirm|rollback" >&2; exit 2 ;;
+esac
+"""
+
 _SCRIPT = """\
 #!/bin/sh
 # check     reads the rules with the firewall's own parser and changes nothing
@@ -37,29 +58,12 @@ apply() {{
   token="$$-$(date +%s)"
   echo "$token" >"$pending"
   {apply}
-  (
-    trap '' HUP
-    sleep {seconds}
-    if [ "$(cat "$pending" 2>/dev/null)" = "$token" ]; then sh "$folder/$(basename "$0")" rollback; fi
-  ) >/dev/null 2>&1 &
-  echo "applied; confirm within {seconds} seconds: $0 confirm"
-}}
-
-confirm() {{
-  rm -f "$pending"
-  echo "confirmed"
-}}
-
-case "${{1:-}}" in
-  check|apply|confirm|rollback) "$1" ;;
-  *) echo "usage: $0 check|apply|confirm|rollback" >&2; exit 2 ;;
-esac
 """
 
 
 def apply_script(rules: str, *, check: str, save: str, apply: str, restore: str, remove: str) -> str:
     """Return the script. The steps are commands that may use ``$folder``, where the rules are, and ``$saved``."""
-    return _SCRIPT.format(
+    return (_SCRIPT + ROLL_BACK_UNLESS_CONFIRMED).format(
         rules=rules,
         check=check,
         save=save,
