@@ -21,7 +21,7 @@ router = APIRouter(include_in_schema=False)
 PATH = "/network"
 TEMPLATE = "pages/network/network.html"
 
-_ROWS_WITHOUT_CHOICE = 150
+_ROWS_WITHOUT_CHOICE = 80
 """A site with more flows than this shows those of one pair of zones, once it is chosen."""
 
 Name = Annotated[str, Query(max_length=63)]
