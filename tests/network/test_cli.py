@@ -14,6 +14,10 @@ from controlroom.network import catalogue
 from controlroom.network.site import read_site
 
 runner = CliRunner()
+INIT = (
+    *("--name", "new", "--nodes", "1", "--runners", "2", "--identity", "local", "--prefix", "10.8.0.0/16"),
+    *("--people", "192.168.0.0/16", "--administrators", "172.16.0.0/28"),
+)
 
 
 def run(*arguments: object, expect: int = 0) -> str:
@@ -81,6 +85,13 @@ def test_init_writes_a_site_that_stands_and_does_not_write_over_one(tmp_path: Pa
     run("render", "--site", site, "--target", "nftables")
 
 
+def test_init_says_what_a_name_may_hold(tmp_path: Path) -> None:
+    flags = [*INIT, "--name", 'my "plant"', "--database", "sqlite"]
+
+    assert """'my "plant"' cannot be a name: use""" in run("init", tmp_path / "site.toml", *flags, expect=2)
+    assert not (tmp_path / "site.toml").exists()
+
+
 def test_init_asks_when_it_is_not_told(tmp_path: Path) -> None:
     site = tmp_path / "site.toml"
     result = runner.invoke(app, ["init", str(site)], input="plant\n2\n" + "\n" * 8)
@@ -142,6 +153,8 @@ def test_preflight_names_the_ephemeral_trap_as_json(five_nodes: Path) -> None:
             "no host of the site 'nobody'",
         ),
         (("render", "--site", "SITE", "--target", "sysctl", "--border", "all"), "stands on hosts only"),
+        (("ports", "--by", "section", "--site", "SITE"), "sections are the document's own"),
+        (("init", "NEW", "--database", "mysql", *INIT), "database 'mysql' is not one of sqlite, postgresql"),
         (("verify", "--site", "SITE", "SITE"), "say which firewall this is"),
         (("verify", "--site", "SITE", "--host", "node-1", "SITE"), "no parser recognises this"),
         (("ports", "--format", "pdf"), "'pdf' is not one of"),

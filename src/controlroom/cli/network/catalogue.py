@@ -18,13 +18,15 @@ from controlroom.network.reports.zones import tables_by_zone
 @app.command()
 def ports(
     by: Annotated[str, typer.Option(help="component, section or zone (zone needs --site).")] = "component",
-    site: Annotated[Path | None, typer.Option("--site", help="Only what one site has.")] = None,
+    site: Annotated[Path | None, typer.Option("--site", help="Only what one site has, by its zones.")] = None,
     output: Annotated[str, typer.Option("--format", help=", ".join(FORMATS))] = "terminal",
 ) -> None:
     """Print the tables of required ports."""
     with errors_as_exit_codes():
         one_of("--format", output, FORMATS)
         one_of("--by", by, ("component", "section", "zone"))
+        if by == "section" and site is not None:
+            raise NetworkError("sections are the document's own, of no one site; give --by zone with --site")
         if by == "zone" or site is not None:
             if site is None:
                 raise NetworkError("--by zone needs --site: zones are declared there")

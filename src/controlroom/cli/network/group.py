@@ -61,7 +61,10 @@ def projections(policy: Policy, host: str, border: str, scopes: frozenset[Scope]
         raise NetworkError("give --host or --border, not both")
     if border:
         if Scope.BORDER not in scopes:
-            raise NetworkError("this target stands on hosts only; give --host")
+            raise NetworkError(
+                "this target stands on hosts only: it lies on a machine's own interface, where no border is; give --host, "
+                "or a target for borders (nftables, iptables, firewalld, cisco-ios ...)"
+            )
         first, _, second = border.partition(":")
         yield projector.border() if border == "all" else projector.border(first, second)
         return

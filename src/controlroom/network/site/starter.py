@@ -1,11 +1,14 @@
 """Writes a first site from a few answers; it is checked by the parser before anybody sees it."""
 
 import ipaddress
+import json
 from dataclasses import dataclass
 
 from controlroom.network.errors import BadSite
 from controlroom.network.site.parser import parse_site
 
+DATABASES = ("sqlite", "postgresql", "sql-server", "oracle")
+IDENTITIES = ("local", "directory", "active-directory", "oidc")
 # A /20 holds four zones of a /22 each.
 _ZONES = ("front", "nodes", "data", "runners")
 _LONGEST_PREFIX = 20
@@ -27,9 +30,10 @@ class Answers:
 
 def write_site(answers: Answers) -> str:
     """Return a ``site.toml``; raise `BadSite` where the answers do not fit together."""
+    _refuse_unknown_choices(answers)
     zones = _zones(answers.prefix)
     lines = [
-        f'name = "{answers.name}"',
+        f"name = {json.dumps(answers.name, ensure_ascii=False)}",
         "",
         "[options]",
         f'identity = "{answers.identity}"',
@@ -62,6 +66,15 @@ def write_site(answers: Answers) -> str:
     text = "\n".join(lines) + "\n"
     parse_site(text, file="the answers")
     return text
+
+
+def _refuse_unknown_choices(answers: Answers) -> None:
+    for option, value, choices in (
+        ("database", answers.database, DATABASES),
+        ("identity", answers.identity, IDENTITIES),
+    ):
+        if value not in choices:
+            raise BadSite(f"{option} {value!r} is not one of {', '.join(choices)}", file="the answers")
 
 
 def _zones(prefix: str) -> dict[str, ipaddress.IPv4Network]:
