@@ -76,7 +76,7 @@ class AboutService:
         asked = "sqlite_version()" if self._database.is_sqlite else "current_setting('server_version')"
         try:
             async with self._database.read() as session:
-                version = await session.scalar(text(f"SELECT {asked}"))  # nosec B608: one of two constants
+                version = await session.scalar(text(f"SELECT {asked}"))
         except Unavailable:
             return "away at the moment"
         return f"{'SQLite' if self._database.is_sqlite else 'PostgreSQL'} {version}"
