@@ -10,6 +10,8 @@ from conftest import SteeredClock
 from controlroom.audit.actor import SYSTEM
 from controlroom.audit.models import AuditEntry
 from controlroom.audit.service import verify
+from controlroom.devices import presence
+from controlroom.devices.bulk import DeviceAction, do_to_many, summarise
 from controlroom.devices.errors import (
     DeviceKeyRefused,
     DeviceNotFound,
@@ -20,8 +22,8 @@ from controlroom.devices.errors import (
 )
 from controlroom.devices.joining import JoinService
 from controlroom.devices.models import Device, DeviceMode
-from controlroom.devices.presence import Presence
-from controlroom.devices.schemas import DeviceEditIn, JoinTokenIn, PoolIn
+from controlroom.devices.presence import Presence, forget_old_presence
+from controlroom.devices.schemas import DeviceBulkIn, DeviceEditIn, JoinTokenIn, PoolIn
 from controlroom.devices.service import DeviceService
 from controlroom.foundation.database import Database
 from controlroom.foundation.errors import Conflict, Forbidden, Invalid, PreconditionFailed
@@ -265,4 +267,43 @@ async def test_a_device_remembers_when_it_came_and_went_for_ninety_days(room: Ro
     assert told == [(False, "It fell silent."), (True, ""), (False, "The connection ended."), (True, "")]
     room.clock.advance(91 * 86_400)
     await room.presence.connected(device_id, "con_3", FACTS)
+    async with room.database.write() as transaction:
+        await forget_old_presence(transaction, room.clock.now())
     assert [each.is_connected for each in await room.devices.presence(CALLER, device_id)] == [True]
+
+
+async def test_old_comings_and_goings_go_a_part_at_a_time(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(presence, "_FORGOTTEN_AT_ONCE", 3)
+    device_id = (await room.join("press")).device_id
+    for number in range(2):
+        await room.presence.connected(device_id, f"con_{number}", FACTS)
+        await room.presence.disconnected(device_id, f"con_{number}")
+    room.clock.advance(91 * 86_400)
+    left = []
+    for _ in range(2):
+        async with room.database.write() as transaction:
+            await forget_old_presence(transaction, room.clock.now())
+        left.append(len(await room.devices.presence(CALLER, device_id)))
+    assert left == [1, 0]
+
+
+async def test_a_bulk_action_leaves_what_needs_no_change_and_says_so(room: Room) -> None:
+    first, second, third = [(await room.join(f"press-{number}")).device_id for number in range(3)]
+    await room.devices.set_mode(CALLER, second, DeviceMode.DRAINING, 1)
+    await room.devices.set_mode(CALLER, third, DeviceMode.REVOKED, 1)
+    wanted = DeviceBulkIn(ids=[first, second, third, "dev_none"])
+    told = await summarise(room.devices, CALLER, DeviceAction.DRAIN, wanted)
+    assert (told.changes, told.stays) == (1, 2)
+    assert told.words == (
+        "Drain 1 device; 1 is draining already and stays; 1 is revoked and stays. They take nothing new; "
+        "nothing runs on them now. 1 is not there any more."
+    )
+    results = await do_to_many(room.devices, CALLER, DeviceAction.DRAIN, wanted)
+    assert [(each.id, each.done) for each in results] == [(first, True)]
+    enabled = await do_to_many(room.devices, CALLER, DeviceAction.ENABLE, DeviceBulkIn(filter=""))
+    assert {each.id for each in enabled} == {first, second}
+    viewer = Caller(CALLER.actor, "usr_1", "viewer", SHIPPED_ROLES["viewer"])
+    with pytest.raises(Forbidden):
+        await do_to_many(room.devices, viewer, DeviceAction.DISABLE, DeviceBulkIn(filter=""))

@@ -72,7 +72,7 @@ def test_a_log_that_was_tampered_with_says_which_entry_and_what_to_do(page: Page
     page.goto("/audit")
     page.get_by_role("button", name="Prove the chain").click()
     page.get_by_role("link", name="does not hold: 1 fault").click()
-    expect(page.get_by_role("heading", name="behind the Control Room's back")).to_be_visible()
+    expect(page.get_by_role("heading", name="The log is not as it was written")).to_be_visible()
     expect(page.locator("#chain-faults")).to_contain_text("Entry 2 was changed")
     assert serious(page) == []
     page.locator("#chain-faults").get_by_role("link", name="Entry 2").click()

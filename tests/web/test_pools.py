@@ -123,7 +123,7 @@ def test_many_devices_are_drained_after_it_was_said_what_will_happen(page: Page,
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Drain 2 devices. They take nothing new; nothing runs on them now.")
     assert faults(page) == []
-    dialog.get_by_role("button", name="Drain: 2 devices").click()
+    dialog.get_by_role("button", name="Drain 2 devices").click()
     expect(page.get_by_text("2 devices draining.")).to_be_visible()
 
     async def modes() -> list[str]:

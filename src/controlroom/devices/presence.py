@@ -18,6 +18,7 @@ from controlroom.protocol.messages import DeviceFacts
 _BATCH = 500
 _MISSED_HEARTBEATS = 3
 _REMEMBERED = timedelta(days=90)
+_FORGOTTEN_AT_ONCE = 5_000
 _DISPATCH_TOPIC = "dispatch"
 
 
@@ -64,7 +65,6 @@ class Presence:
             device.connected_at = device.seen_at = now
             device.facts = msgspec.to_builtins(facts)
             _note(transaction, device_id, now, is_connected=True)
-            await _forget_old(transaction, device_id, now)
             outbox.emit(
                 transaction, time=now, kind="device.connected", subject=device_id, data={"name": device.name}
             )
@@ -148,7 +148,14 @@ def _note(
     transaction.session.add(change)
 
 
-async def _forget_old(transaction: Transaction, device_id: str, now: datetime) -> None:
-    """Keep a device's history from growing for ever."""
-    old = (PresenceChange.device_id == device_id, PresenceChange.time < now - _REMEMBERED)
-    await transaction.session.execute(delete(PresenceChange).where(*old))
+async def forget_old_presence(transaction: Transaction, now: datetime) -> None:
+    """Forget when devices came and went more than ninety days ago; the sweep calls it now and then.
+
+    At most so many rows go at once that the transaction stays short; the next call takes the rest.
+    """
+    oldest = select(PresenceChange.id, PresenceChange.time).order_by(PresenceChange.id)
+    rows = await transaction.session.execute(oldest.limit(_FORGOTTEN_AT_ONCE))
+    found = [number for number, time in rows if time < now - _REMEMBERED]
+    for start in range(0, len(found), _BATCH):
+        part = found[start : start + _BATCH]
+        await transaction.session.execute(delete(PresenceChange).where(PresenceChange.id.in_(part)))

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from controlroom.devices.presence import forget_old_presence
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
 from controlroom.foundation.errors import ControlRoomError
@@ -21,7 +22,7 @@ log = logger("server.sweep")
 
 @dataclass(slots=True)
 class Sweep:
-    """Ends overdue attempts and forgets old events, at the pace of the settings."""
+    """Ends overdue attempts and forgets old events and comings and goings of devices, at the pace of the settings."""
 
     database: Database
     clock: Clock
@@ -58,6 +59,7 @@ class Sweep:
                 await forget_events(
                     transaction, before=now - timedelta(hours=self.live.event_retention_hours)
                 )
+                await forget_old_presence(transaction, now)
             self._forgotten_at = now
 
     async def _be_patient_after_a_locked_database(self) -> None:

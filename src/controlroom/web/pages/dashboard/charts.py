@@ -135,8 +135,8 @@ def _use(spans: Sequence[Span], period: Period, now: datetime, slots: int) -> Ch
         words = f"{_when(span, period)}: {value:.1f} slots taken on average"
         columns.append(_column(index, len(spans), ((value, "running"),), top, words, "/devices"))
     average = sum(values) / len(values) if values else 0.0
-    of = f" of {count(slots)}" if slots else ""
-    message = f"{average:.1f}{of} slots were taken on average."
+    of = f", of {count(slots)} that there are now" if slots else ""
+    message = f"{average:.1f} slots were taken on average{of}."
     return Chart(
         "use", "Use of devices", message, f"{top:.0f}", columns, spans[0].begun, not any(values), "/devices"
     )

@@ -23,7 +23,11 @@ _TITLES = {
     DeviceAction.DISABLE: "Disable devices",
     DeviceAction.ENABLE: "Put devices into use",
 }
-_LABELS = {DeviceAction.DRAIN: "Drain", DeviceAction.DISABLE: "Disable", DeviceAction.ENABLE: "Put into use"}
+_LABELS = {
+    DeviceAction.DRAIN: "Drain {}",
+    DeviceAction.DISABLE: "Disable {}",
+    DeviceAction.ENABLE: "Put {} into use",
+}
 _DONE = {
     DeviceAction.DRAIN: "draining",
     DeviceAction.DISABLE: "disabled",
@@ -55,7 +59,7 @@ async def ask_many(request: Request, caller: Manager, action: DeviceAction, chos
     plan = Plan(
         title=_TITLES[action],
         words=told.words,
-        label=f"{_LABELS[action]}: {_devices(told.changes)}",
+        label=_LABELS[action].format(_devices(told.changes)),
         changes=told.changes,
         action=f"{PATH}/bulk/{action.value}/now",
         back=PATH,
