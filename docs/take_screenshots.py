@@ -165,14 +165,14 @@ def _show(page: Page, shot: Shot) -> bool:
 
 def _write(page: Page, path: Path) -> None:
     """Take a picture of the page down to its end, or to `_TALLEST`."""
-    size = page.evaluate(
-        "({ width: innerWidth, height: Math.max(innerHeight, document.documentElement.scrollHeight) })"
+    width, height = page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
+    page.set_viewport_size({"width": width, "height": max(_HEIGHT, min(height, _TALLEST))})
+    asked: dict[str, Any] = (
+        {"format": "png"} if path.suffix == ".png" else {"format": "webp", "quality": _QUALITY}
     )
-    clip = {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], _TALLEST), "scale": 1}
-    asked: dict[str, Any] = {"clip": clip, "captureBeyondViewport": True}
-    asked |= {"format": "png"} if path.suffix == ".png" else {"format": "webp", "quality": _QUALITY}
     answer = page.context.new_cdp_session(page).send("Page.captureScreenshot", asked)
     path.write_bytes(base64.b64decode(answer["data"]))
+    page.set_viewport_size({"width": width, "height": _HEIGHT})
 
 
 def _file(name: str, theme: str, width: int, *, as_png: bool = False) -> str:
