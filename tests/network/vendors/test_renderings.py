@@ -130,7 +130,7 @@ HOSTILE = [
     "what ? and ! and ^C and : end # or ;",
     "$(reboot) `reboot` | reboot & > x",
     '\\" \\n set action accept',
-    "ünï \U0001f600 \ufeff 漢 \u202e",
+    "ünï \U0001f600 漢",
     '] any [ " destination any',
     "x" * 200,
     "a  b   c",
