@@ -3,6 +3,7 @@
 The contents are the same each time; only ids and the moments they are counted back from differ.
 """
 
+import json
 import random
 import struct
 import zlib
@@ -22,11 +23,11 @@ from controlroom.foundation.paging import PageRequest
 from controlroom.identity.models import UserKind
 from controlroom.identity.permissions import SHIPPED_ROLES, Permission
 from controlroom.identity.places import PlaceKind
+from controlroom.network.site import parse_site
 from controlroom.protocol.records import Level
 from controlroom.runs.measures import measure_busy, measure_start
 from controlroom.runs.models import Artifact, Attempt, Run
 from controlroom.runs.states import State
-from controlroom.sites.models import ReportKind
 from controlroom.sites.service import RulesetFile
 from web.served import SCRIPT, Site, add_artifact, add_device, add_run, end_run, publish, start_run, write_log
 
@@ -389,28 +390,28 @@ def _begin(
 
 def _declare_network(site: Site) -> tuple[str, str]:
     """Declare the example of five nodes, prove one of its firewalls that is too wide, and keep a report of probes."""
-    content = {
-        "site": "five-nodes", "source": "node-1", "holds": False,
-        "answers": [
-            {
-                "flow": flow, "expected": "open", "probe": "tcp", "destination": "10.20.2.13", "host": "node-2", "port": port,
-                "protocol": "tcp", "verdict": verdict, "judgement": judgement, "detail": "",
-            }
-            for flow, port, verdict, judgement in (
-                ("cluster-messaging", 5672, "open", "as expected"), ("cluster-caching", 47100, "silent", "blocked"),
-            )
-        ],
+    answer = {
+        "flow": "database-postgresql", "purpose": "state", "destination": "database", "host": "10.20.3.11",
+        "transport": "tcp", "port": 5432, "probe": "postgresql", "expected": "open", "verdict": "filtered",
+        "judgement": "not as needed", "evidence": "no answer", "advice": "verify the border", "seconds": 3.0,
     }  # fmt: skip
+    text = _SITE.read_text(encoding="utf-8")
+    content = {
+        "site": parse_site(text).name,
+        "source": "node-1",
+        "holds": False,
+        "answers": [answer],
+        "disagreements": [],
+        "notes": [],
+    }
 
     async def work() -> tuple[str, str]:
         sites = site.app.state.sites
-        await sites.declare(site.caller, _SITE.read_text(encoding="utf-8"), note="Five nodes in Berlin")
+        await sites.declare(site.caller, text, note="Five nodes in Berlin")
         rules = (await sites.rules(site.caller, target="nftables", place="node-1"))["files"][0]
         wide = rules["text"].replace("ip saddr 10.20.2.12/30 ", "ip saddr 10.0.0.0/8 ", 1)
         proof = await sites.prove(site.caller, [RulesetFile(rules["name"], wide.encode())], place="node-1")
-        probes = await sites._keep(
-            site.caller, ReportKind.PROBES, "node-1", 1, False, {**content, "uploaded": True}
-        )
+        probes = await sites.keep_probes(site.caller, json.dumps(content))
         return str(proof.id), str(probes.id)
 
     return site.do(work)
