@@ -56,7 +56,11 @@ def _asks(rule: Rule) -> bool:
     from every port. Leaving it out keeps the proof small, and can only let a flow look stopped.
     """
     match = rule.match
-    return rule.effect is Effect.ALLOW and match.source_ports == ALL_PORTS and match.destination_ports != ALL_PORTS
+    return (
+        rule.effect is Effect.ALLOW
+        and match.source_ports == ALL_PORTS
+        and match.destination_ports != ALL_PORTS
+    )
 
 
 def _remembered(one: AccessList, asked: Entry, *, start: int) -> list[Rule]:
