@@ -68,3 +68,26 @@ def test_a_first_load_stays_small(client: httpx.Client) -> None:
         len(files[path]) for path in ("controlroom.css", "vendor/htmx.min.js", "icons.svg", "logo.svg")
     )
     assert len(html.encode()) + scripts + others < FIRST_LOAD_BYTES
+
+
+@pytest.mark.parametrize(
+    ("accepted", "is_packed"),
+    [
+        ("gzip, deflate, br", True),
+        ("br;q=1.0, GZIP;q=0.5", True),
+        ("identity", False),
+        ("gzip;q=0", False),
+        ("gzip; q=0.000", False),
+        ("", False),
+    ],
+)
+def test_files_are_packed_for_who_takes_that_and_pages_are_not(
+    site: Site, accepted: str, is_packed: bool
+) -> None:
+    assets = read_assets()
+    with httpx.Client(base_url=site.address, headers={"Accept-Encoding": accepted}) as client:
+        answer = client.get(assets.url("controlroom.css"))
+        assert answer.content == assets.files["controlroom.css"]
+        assert ("content-encoding" in answer.headers) == is_packed
+        assert answer.headers["vary"] == "Accept-Encoding"
+        assert "content-encoding" not in client.get("/sign-in").headers
