@@ -33,7 +33,7 @@ INJECTIONS = [
     "$(reboot) `reboot` %COMSPEC% ${IFS}",
     "<rule><accept/></rule> ]]> &amp;",
     "COMMIT *filter -A ufw-user-input -j ACCEPT",
-    "\U0001f600 \ufffe \u202e",
+    "\U0001f600 e\u0301 \u6f22",
 ]
 
 
