@@ -46,6 +46,9 @@ def test_what_happens_shows_without_loading_anew(page: Page, site: Site) -> None
 
 
 def test_each_chart_leads_to_a_list_that_can_be_read(client: httpx.Client, site: Site) -> None:
+    run = add_run(site, publish(site), "reconcile-orders", ago_seconds=30)
+    start_run(site, run.id, add_device(site, "charted"))
+    end_run(site, run.id, State.SUCCEEDED)
     text = client.get("/dashboard", params={"period": "fortnight"}).text
     links = {
         part.split('"')[0].replace("&amp;", "&") for part in text.split('href="')[1:] if part.startswith("/")
