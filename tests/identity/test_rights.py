@@ -27,7 +27,7 @@ PASSWORD = "lamps over quiet rivers"
 
 
 async def make_user(identity: IdentityService, console: Caller, name: str, *roles: str) -> User:
-    made = await identity.accounts.create(console, name=name, roles=roles)
+    made = await identity.accounts.create(console, name=name, roles=roles, password=PASSWORD)
     return made.user
 
 
