@@ -1,6 +1,7 @@
 """Roles, sessions, service accounts and second factors from the server's own command line."""
 
 import asyncio
+import io
 import json
 import re
 from collections.abc import Callable
@@ -56,7 +57,8 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         return Said(int(ended.value.code or 0), said.out, said.err)
 
     made = Shell(run)
-    made.ok("user", "add", "alice", "--role", "viewer")
+    monkeypatch.setattr("sys.stdin", io.StringIO("lamps over quiet rivers\n"))
+    made.ok("user", "add", "alice", "--role", "viewer", "--password-stdin")
     return made
 
 
