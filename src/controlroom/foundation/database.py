@@ -20,6 +20,7 @@ from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
 from controlroom.foundation.errors import ControlRoomError, Invalid, Unavailable
+from controlroom.foundation.sqlite import OneTripDriver
 
 SQLITE_BUSY_SECONDS = 5
 POOL_WAIT_SECONDS = 30
@@ -250,6 +251,7 @@ def _sqlite_engine(url: str, *, pool_size: int, writes: bool) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         connect_args={"timeout": SQLITE_BUSY_SECONDS},
+        module=OneTripDriver(),
     )
 
     @event.listens_for(engine.sync_engine, "connect")

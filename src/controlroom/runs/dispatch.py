@@ -31,7 +31,7 @@ _MOST_WINDOWS = 25
 _TURNS = 20
 """Runs of each bot that are looked at ahead of their place where bots take turns; the next round looks again."""
 _LOCK = 7_203_003  # any number that no other advisory lock of ours uses
-_ROUND_SECONDS = 0.04
+_ROUND_SECONDS = 0.02
 PRESENCE_HEARTBEATS = 3
 """A device counts as present this many heartbeats after its last word."""
 

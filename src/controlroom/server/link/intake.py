@@ -14,7 +14,7 @@ from controlroom.server.link.connection import Connection
 
 _QUEUE_DELIVERIES = 1_000
 _BATCH_REPORTS = 400
-_BATCH_SECONDS = 0.03
+_BATCH_SECONDS = 0.005
 _RETRY_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 log = logger("server.link.intake")
