@@ -10,14 +10,14 @@ import hashlib
 import stat
 import struct
 import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from controlroom.bots.entry_spans import FLAG_UTF8, FLAGS_TAKEN, check_content, check_layout, span_of
 from controlroom.bots.errors import NotAZip, PackageRefused, PackageTooBig, UnsafeEntry
-from controlroom.bots.files import CHUNK_BYTES, ZipFiles
+from controlroom.bots.files import ZipFiles
 from controlroom.bots.names import check_path, collision_key
 
 _MEBIBYTE = 1024 * 1024
@@ -27,18 +27,10 @@ _SMALL_BYTES = _MEBIBYTE
 _END = struct.Struct("<4s4H2LH")
 _END_SIGNATURE = b"PK\x05\x06"
 _LONGEST_COMMENT = 65_535
-_LOCAL = struct.Struct("<4s5H3L2H")
-_LOCAL_SIGNATURE = b"PK\x03\x04"
 _DIRECTORY_ENTRY_BYTES = 1_200
 """More than a directory entry of a path within the limits needs, its extra fields included."""
 
 _FLAG_ENCRYPTED = 0x0001 | 0x0040 | 0x2000
-_FLAG_SIZES_FOLLOW = 0x0008
-_FLAG_UTF8 = 0x0800
-_FLAGS_TAKEN = 0x0006 | _FLAG_SIZES_FOLLOW | _FLAG_UTF8
-"""How strongly deflate worked, and the two above (APPNOTE 4.4.4)."""
-_LONGEST_DESCRIPTOR = 24
-_EXTRA_ZIP64 = 0x0001
 _EXTRA_UNICODE_PATH = 0x7075
 _WINDOWS_REPARSE_POINT = 0x0400
 
@@ -151,10 +143,10 @@ def _check_entries(raw: IO[bytes], archive: zipfile.ZipFile, limits: PackageLimi
         _check_kind(entry)
     _check_collisions(entries)
     _check_sizes(entries, limits)
-    spans = [_span(raw, entry, archive.start_dir) for entry in entries]
-    _check_layout(spans, archive.start_dir)
+    spans = [span_of(raw, entry, archive.start_dir) for entry in entries]
+    check_layout(spans, archive.start_dir)
     for span in spans:
-        _check_content(raw, span)
+        check_content(raw, span)
 
 
 def _check_kind(entry: zipfile.ZipInfo) -> None:
@@ -162,13 +154,13 @@ def _check_kind(entry: zipfile.ZipInfo) -> None:
     check_path(name)
     if entry.filename != name or _has_other_name(entry):
         raise UnsafeEntry("has two different names", entry=name)
-    if not name.isascii() and not entry.flag_bits & _FLAG_UTF8:
+    if not name.isascii() and not entry.flag_bits & FLAG_UTF8:
         raise UnsafeEntry(
             "its name is not marked as UTF-8; make the package with 'controlroom bot publish'", entry=name
         )
     if entry.flag_bits & _FLAG_ENCRYPTED:
         raise UnsafeEntry("is encrypted; make the package without a password", entry=name)
-    if entry.flag_bits & ~_FLAGS_TAKEN:
+    if entry.flag_bits & ~FLAGS_TAKEN:
         raise UnsafeEntry("uses a feature of zip archives that is not taken", entry=name)
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise UnsafeEntry("is compressed by another method than deflate", entry=name)
@@ -242,110 +234,3 @@ def _check_sizes(entries: Sequence[zipfile.ZipInfo], limits: PackageLimits) -> N
                 f"unpacks to more than {limits.ratio} times its size, as a zip bomb does",
                 entry=entry.filename,
             )
-
-
-@dataclass(frozen=True, slots=True)
-class _Span:
-    """Where an entry lies in the file: its header begins, its data begins and ends, all of it ends."""
-
-    entry: zipfile.ZipInfo
-    start: int
-    data: int
-    data_end: int
-    end: int
-
-
-def _span(raw: IO[bytes], entry: zipfile.ZipInfo, directory: int) -> _Span:
-    """Read an entry's local header and hold it against the directory (APPNOTE 4.3.7)."""
-    raw.seek(entry.header_offset)
-    header = raw.read(_LOCAL.size)
-    if len(header) < _LOCAL.size or not header.startswith(_LOCAL_SIGNATURE):
-        raise NotAZip("its data is not where the directory says", entry=entry.filename)
-    _, _, flags, method, _, _, crc, packed, unpacked, name_length, extra_length = _LOCAL.unpack(header)
-    name = raw.read(name_length)
-    extra = raw.read(extra_length)
-    try:
-        local_name = name.decode("utf-8" if flags & _FLAG_UTF8 else "cp437")
-    except UnicodeDecodeError:
-        local_name = ""
-    agrees = local_name == entry.orig_filename and method == entry.compress_type
-    if not flags & _FLAG_SIZES_FOLLOW and not _is_zip64(extra):
-        agrees = agrees and (crc, packed, unpacked) == (entry.CRC, entry.compress_size, entry.file_size)
-    if not agrees or flags & ~_FLAGS_TAKEN:
-        raise NotAZip("its header says something else than the package's directory", entry=entry.filename)
-    data = entry.header_offset + _LOCAL.size + name_length + extra_length
-    data_end = data + entry.compress_size
-    if data_end > directory:
-        raise NotAZip("its data reaches beyond its place in the package", entry=entry.filename)
-    raw.seek(data_end)
-    end = data_end + _descriptor_bytes(raw.read(_LONGEST_DESCRIPTOR), entry, flags)
-    return _Span(entry, entry.header_offset, data, data_end, end)
-
-
-def _descriptor_bytes(behind: bytes, entry: zipfile.ZipInfo, flags: int) -> int:
-    """Return the length of the record with the sizes behind an entry's data (APPNOTE 4.3.9), 0 where there is none.
-
-    It comes with or without a signature, and with sizes of 4 or of 8 bytes; the one that says the truth is meant.
-    """
-    if not flags & _FLAG_SIZES_FOLLOW:
-        return 0
-    for start in (b"PK\x07\x08", b""):
-        for form in ("<LLL", "<LQQ"):
-            told = start + struct.pack(form, entry.CRC, entry.compress_size, entry.file_size)
-            if behind.startswith(told):
-                return len(told)
-    raise NotAZip("the sizes behind its data are not those of the package's directory", entry=entry.filename)
-
-
-def _is_zip64(extra: bytes) -> bool:
-    return len(extra) >= 4 and struct.unpack_from("<H", extra)[0] == _EXTRA_ZIP64
-
-
-def _check_layout(spans: Sequence[_Span], directory: int) -> None:
-    """Raise where entries share bytes, or bytes belong to none: what one tool reads, every tool must read."""
-    end, before = 0, ""
-    for span in sorted(spans, key=lambda span: span.start):
-        if span.start < end:
-            raise NotAZip(f"shares bytes with '{before}', as a zip bomb does", entry=span.entry.filename)
-        if span.start > end:
-            raise NotAZip("bytes that belong to no entry lie before it", entry=span.entry.filename)
-        end, before = span.end, span.entry.filename
-    if end != directory:
-        raise NotAZip("bytes that belong to no entry lie behind it", entry=before)
-
-
-def _check_content(raw: IO[bytes], span: _Span) -> None:
-    """Unpack an entry once, keeping nothing, and compare length and checksum with the directory."""
-    name, size, checksum = span.entry.filename, 0, 0
-    try:
-        for piece in _unpacked(raw, span):
-            size += len(piece)
-            checksum = zlib.crc32(piece, checksum)
-            if size > span.entry.file_size:
-                raise NotAZip("unpacks to more than the directory says", entry=name)
-    except zlib.error as error:
-        raise NotAZip(f"cannot be unpacked: {error}", entry=name) from None
-    if size != span.entry.file_size or checksum != span.entry.CRC:
-        raise NotAZip("does not unpack to what the directory says", entry=name)
-
-
-def _unpacked(raw: IO[bytes], span: _Span) -> Iterator[bytes]:
-    raw.seek(span.data)
-    deflated = span.entry.compress_type == zipfile.ZIP_DEFLATED
-    unpack = zlib.decompressobj(-zlib.MAX_WBITS)
-    left = span.data_end - span.data
-    while left:
-        packed = raw.read(min(left, CHUNK_BYTES))
-        if not packed:
-            raise NotAZip("its data ends early", entry=span.entry.filename)
-        left -= len(packed)
-        if not deflated:
-            yield packed
-            continue
-        piece = unpack.decompress(packed, CHUNK_BYTES)
-        yield piece
-        while unpack.unconsumed_tail or len(piece) == CHUNK_BYTES:
-            piece = unpack.decompress(unpack.unconsumed_tail, CHUNK_BYTES)
-            yield piece
-    if deflated and (not unpack.eof or unpack.unused_data):
-        raise NotAZip("its data does not end where the directory says", entry=span.entry.filename)
