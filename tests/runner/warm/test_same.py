@@ -1,6 +1,7 @@
 """A bot sees the same whether it was started warm, cold, or by Python itself."""
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
@@ -82,6 +83,42 @@ if __name__ == "__main__":
 """
 
 
+LEFT_OPEN = (
+    """
+import left
+class Loud:
+    def __init__(self, name): self.name = name
+    def __del__(self): print("gone", self.name, flush=True)
+inside = Loud("global")
+cycle = Loud("cycle")
+cycle.itself = cycle
+unclosed = open("unclosed.txt", "w")
+unclosed.write("written")
+""",
+    """
+import atexit
+atexit.register(lambda: print("function of a module", unclosed.name))
+unclosed = open("of-module.txt", "w")
+unclosed.write("written too")
+""",
+)
+
+ODD_ENDS = {
+    "c_buffer": "import ctypes\nctypes.CDLL(None).printf(b'from C')",
+    "broken_exit_function": "import atexit\natexit.register(lambda: 1 / 0)\nprint('done')",
+    "exit_in_exit_function": "import atexit, sys\natexit.register(lambda: sys.exit(3))",
+    "large_code": "import sys\nsys.exit(256 + 5)",
+    "negative_code": "import sys\nsys.exit(-1)",
+    "true": "import sys\nsys.exit(True)",
+    "own_stream": "import io, sys\nsys.stdout = io.StringIO()\nprint('nowhere')\nsys.__stdout__.write('there')",
+    "closed_stream": "import sys\nprint('before')\nsys.stdout.close()",
+    "daemon_thread": "import threading, time\nprint('on')\n"
+    "threading.Thread(target=lambda: time.sleep(60), daemon=True).start()",
+    "failed_with_cycle": "class Loud:\n    def __del__(self): print('gone')\nloud = Loud()\nraise ValueError('x')",
+    "main_removed": "import sys\ndel sys.modules['__main__']\nsys.modules['odd'] = None\nprint('fine')",
+}
+
+
 async def seen(lab: Lab, source: str) -> dict[str, tuple[list[str], list[str], int | None, str, str]]:
     """Run a script each way; return output, errors, exit code, message, error type of each."""
     results = {}
@@ -90,7 +127,10 @@ async def seen(lab: Lab, source: str) -> dict[str, tuple[list[str], list[str], i
         assert trial.sink.started.warm is (name == "warm")
         place = str(trial.workspace)
         ended = trial.sink.ended
-        out, err = ([line.replace(place, "") for line in lines] for lines in (trial.sink.out, trial.sink.err))
+        out, err = (
+            [re.sub("0x[0-9a-f]+", "0x", line.replace(place, "")) for line in lines]
+            for lines in (trial.sink.out, trial.sink.err)
+        )
         results[name] = (out, err, ended.exit_code, ended.message, ended.error_type)
     return results
 
@@ -136,6 +176,30 @@ async def test_interpreter_ends_as_always(lab: Lab, source: str) -> None:
         MULTIPROCESSING: [f"{method} [0, 2, 4, 6]" for method in ("fork", "spawn", "forkserver")],
     }
     assert results["warm"][0] == expected[source]
+
+
+async def test_what_a_bot_left_open_is_closed_at_its_end(lab: Lab) -> None:
+    main, module = LEFT_OPEN
+    files = {"jobs/go.py": main, "jobs/left.py": module}
+    written = {}
+
+    for name, launch in (("warm", LAUNCH), ("cold", cold(LAUNCH))):
+        trial = await lab.run(files=files, launch=launch)
+        folder = trial.workspace / "package/jobs"
+        written[name] = [(folder / file).read_text() for file in ("unclosed.txt", "of-module.txt")]
+        assert trial.sink.started.warm is (name == "warm")
+        assert trial.sink.ended.exit_code == 0
+        assert trial.sink.out[0] == "function of a module of-module.txt"
+        assert {"gone global", "gone cycle"} <= set(trial.sink.out)
+
+    assert written == {"warm": ["written", "written too"], "cold": ["written", "written too"]}
+
+
+@pytest.mark.parametrize("name", ODD_ENDS)
+async def test_odd_ends_are_the_same(lab: Lab, name: str) -> None:
+    results = await seen(lab, ODD_ENDS[name])
+
+    assert results["warm"] == results["cold"]
 
 
 async def test_each_bot_has_random_numbers_and_modules_of_its_own(lab: Lab) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 if __name__ == "__main__" and sys.path and os.path.dirname(os.path.abspath(__file__)) == sys.path[0]:
     del sys.path[0]
 
-from controlroom.runner.warm.inside import keeper, launch
+from controlroom.runner.warm.inside import ending, keeper, launch
 
 assert sys.platform != "win32"  # noqa: S101  # tells the type checker that what follows needs fork  # nosec B101
 
@@ -29,17 +29,24 @@ _DESCRIPTORS = 4
 
 
 def main() -> None:
-    """Serve until the socket closes; returns to the interpreter only in the process of a bot that has run."""
+    """Serve until the socket closes; returns to the interpreter only in a bot's process that Python itself must end."""
     requests = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     keeper.prepare()
+    known = ending.prepare()
     gc.collect()
     gc.freeze()
     requests.sendall(READY)
     start, descriptors = _serve(requests)
     keeper.keep(start, descriptors)
-    launch.run(start["launch"])
+    code = 0
+    try:
+        launch.run(start["launch"])
+    except SystemExit as raised:
+        code = ending.exit_code(raised)
+    ending.end(code, known)
+    sys.exit(code)
 
 
 def _serve(requests: socket.socket) -> tuple[dict[str, Any], list[int]]:
