@@ -57,6 +57,25 @@ async def test_positions_grow_in_commit_order_however_many_write(database: Datab
     assert len(set(seen)) == 40
 
 
+async def test_brief_transactions_are_whole_or_not_at_all_and_take_turns_with_others(
+    database: Database,
+) -> None:
+    with pytest.raises(RuntimeError, match="on purpose"):
+        async with database.write(brief=True) as transaction:
+            outbox.emit(transaction, time=NOW, kind="run.queued", subject="never", data={})
+            await transaction.session.flush()
+            raise RuntimeError("on purpose")
+
+    async def write(number: int) -> None:
+        async with database.write(brief=number % 2 == 0) as transaction:
+            outbox.emit(transaction, time=NOW, kind="run.queued", subject=f"run_{number}", data={})
+
+    await asyncio.gather(*(write(number) for number in range(20)))
+    async with database.read() as session:
+        found = await outbox.read_events(session, after=0)
+    assert sorted(event.subject for event in found) == sorted(f"run_{number}" for number in range(20))
+
+
 async def test_a_locked_database_is_said_plainly_and_nothing_is_lost(tmp_path: Path) -> None:
     from controlroom.server.schema import create_tables
 

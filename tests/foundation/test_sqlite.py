@@ -1,5 +1,6 @@
 """The driver that goes to a connection's thread once a statement: what it gives is what SQLite gives."""
 
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,15 @@ from controlroom.foundation.sqlite import OneTripDriver
 
 
 @pytest.fixture
-async def connection(tmp_path: Path) -> AsyncIterator[AsyncConnection]:
-    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/one.db", module=OneTripDriver())
+def driver() -> OneTripDriver:
+    return OneTripDriver()
+
+
+@pytest.fixture
+async def connection(tmp_path: Path, driver: OneTripDriver) -> AsyncIterator[AsyncConnection]:
+    engine = create_async_engine(
+        f"sqlite+aiosqlite:///{tmp_path}/one.db", module=driver, connect_args={"check_same_thread": False}
+    )
     async with engine.begin() as opened:
         await opened.execute(text("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT UNIQUE)"))
         await opened.execute(
@@ -41,6 +49,21 @@ async def test_a_fault_is_told_and_the_next_statement_works(connection: AsyncCon
     with pytest.raises(OperationalError, match="no such table"):
         await connection.execute(text("SELECT * FROM absent"))
     assert await connection.scalar(text("SELECT count(*) FROM things")) == 3
+
+
+@pytest.mark.parametrize("brief", [False, True])
+async def test_only_statements_of_brief_transactions_stay_in_the_loops_thread(
+    connection: AsyncConnection, driver: OneTripDriver, brief: bool
+) -> None:
+    raw = await connection.get_raw_connection()
+    threads: list[int] = []
+    adapted = raw.driver_connection
+    assert adapted is not None
+    await adapted.create_function("note", 0, lambda: threads.append(threading.get_ident()))
+    driver.brief = brief
+    await connection.execute(text("SELECT note()"))
+    driver.brief = False
+    assert (threads == [threading.get_ident()]) is brief
 
 
 async def test_results_that_stream_are_read_bit_by_bit(connection: AsyncConnection) -> None:

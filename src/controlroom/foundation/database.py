@@ -128,9 +128,11 @@ class Database:
     def __init__(self, url: str) -> None:
         self.is_sqlite = url.startswith("sqlite")
         self._waker: Waker | None = None
+        self._driver = OneTripDriver()
+        """Of the one connection that writes, on SQLite."""
         if self.is_sqlite:
-            self._writer = _sqlite_engine(url, pool_size=1, writes=True)
-            self._reader = _sqlite_engine(url, pool_size=_READERS, writes=False)
+            self._writer = _sqlite_engine(url, self._driver, pool_size=1, writes=True)
+            self._reader = _sqlite_engine(url, OneTripDriver(), pool_size=_READERS, writes=False)
         else:
             self._writer = create_async_engine(
                 url,
@@ -161,8 +163,11 @@ class Database:
             yield session
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[Transaction]:
+    async def write(self, *, brief: bool = False) -> AsyncIterator[Transaction]:
         """Give a transaction that commits at the end of the block and rolls back on any error.
+
+        A ``brief`` one makes few statements, all by key and of few rows: on SQLite they run at once, without the way to
+        the connection's thread that costs more than they do. Beginning and committing, which may wait, go there always.
 
         Raises `Unavailable` where the database stays locked or away; then nothing was changed.
         """
@@ -170,9 +175,13 @@ class Database:
             transaction = Transaction(session)
             async with session.begin():
                 await _connect(session)
-                yield transaction
-                await session.flush()
-                await transaction.finish()
+                self._driver.brief = brief
+                try:
+                    yield transaction
+                    await session.flush()
+                    await transaction.finish()
+                finally:
+                    self._driver.brief = False
         if transaction.topics and self._waker is not None:
             await self._waker(sorted(transaction.topics))
 
@@ -244,14 +253,14 @@ def _is_passing(error: DBAPIError) -> bool:
     return any(sign in said for sign in signs)
 
 
-def _sqlite_engine(url: str, *, pool_size: int, writes: bool) -> AsyncEngine:
+def _sqlite_engine(url: str, driver: OneTripDriver, *, pool_size: int, writes: bool) -> AsyncEngine:
     engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
-        connect_args={"timeout": SQLITE_BUSY_SECONDS},
-        module=OneTripDriver(),
+        connect_args={"timeout": SQLITE_BUSY_SECONDS, "check_same_thread": False},
+        module=driver,
     )
 
     @event.listens_for(engine.sync_engine, "connect")

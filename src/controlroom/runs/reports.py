@@ -46,7 +46,7 @@ class ReportApplier:
         raises; then nothing was applied.
         """
         now = self._clock.now()
-        async with self._database.write() as transaction:
+        async with self._database.write(brief=True) as transaction:
             attempts = await _load(
                 transaction, {report.attempt_id for each in deliveries for report in each.reports}
             )

@@ -68,7 +68,7 @@ class RunService:
             return await self._request(caller, wanted)
 
     async def _request(self, caller: Caller, wanted: RunIn) -> tuple[Run, bool]:
-        async with self._database.write() as transaction:
+        async with self._database.write(brief=True) as transaction:
             found = await existing_run(transaction.session, caller, wanted)
             if found is not None:
                 return found, False
