@@ -124,6 +124,10 @@ class Journal:
         self._cursor = (found[-1].last + 1, segment.path, offset)
         return found
 
+    def has_segments_through(self, number: int) -> bool:
+        """Say whether `drop_through` would find a segment to remove; reads no disk."""
+        return len(self._segments) > 1 and self._segments[0].last <= number
+
     def drop_through(self, number: int) -> None:
         """Remove segments that the Control Room has wholly; the newest stays and carries the numbering on."""
         self.mark_sent(number)

@@ -68,7 +68,14 @@ class Spool:
     """One attempt's reports. Its methods may be called from any task; they take their turn."""
 
     def __init__(
-        self, journal: Journal, folder: Path, attempt_id: str, token: str, *, limit_bytes: int
+        self,
+        journal: Journal,
+        reserve: Reserve,
+        folder: Path,
+        attempt_id: str,
+        token: str,
+        *,
+        limit_bytes: int,
     ) -> None:
         self._journal = journal
         self._folder = folder
@@ -80,7 +87,7 @@ class Spool:
         self._recent_bytes = 0
         self._lost_lines = 0
         self._lost_times: Times | None = None
-        self._reserve = Reserve(folder)
+        self._reserve = reserve
         self._is_disk_full = False
         self.last = journal.last
         """The newest number, 0 where there is none."""
@@ -97,11 +104,8 @@ class Spool:
 
         Raises `OSError` for a new one where the disk has no room even for the attempt's last words.
         """
-        journal = await asyncio.to_thread(Journal, folder, limit_bytes=limit_bytes)
-        spool = cls(journal, folder, attempt_id, token, limit_bytes=limit_bytes)
-        if journal.last == 0:
-            await asyncio.to_thread(spool._reserve.take)
-        return spool
+        journal, reserve = await asyncio.to_thread(_open, folder, limit_bytes)
+        return cls(journal, reserve, folder, attempt_id, token, limit_bytes=limit_bytes)
 
     @property
     def first(self) -> int:
@@ -158,8 +162,11 @@ class Spool:
 
     async def remove(self) -> None:
         """Delete the spool: the Control Room wants no more of this attempt."""
-        await self._in_turn(asyncio.to_thread(self._journal.close))
-        await asyncio.to_thread(shutil.rmtree, self._folder, True)
+        await self._in_turn(asyncio.to_thread(self._delete))
+
+    def _delete(self) -> None:
+        self._journal.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     async def _in_turn(self, work: Coroutine[Any, Any, T]) -> T:
         """Do one piece of work at a time, to its end even where the caller is cancelled: a thread cannot be stopped."""
@@ -199,8 +206,10 @@ class Spool:
     async def _acknowledge(self, number: int) -> None:
         if number > self._journal.last:
             await self._skip_to(number)
-        else:
+        elif self._journal.has_segments_through(number):
             await asyncio.to_thread(self._journal.drop_through, number)
+        else:
+            self._journal.mark_sent(number)
         self.size = self._journal.size
 
     async def _append_body(self, body: ReportBody) -> bool:
@@ -280,6 +289,13 @@ class Spool:
         ):
             oldest = self._recent.pop(next(iter(self._recent)))
             self._recent_bytes -= len(oldest.payload)
+
+
+def _open(folder: Path, limit_bytes: int) -> tuple[Journal, Reserve]:
+    journal, reserve = Journal(folder, limit_bytes=limit_bytes), Reserve(folder)
+    if journal.last == 0:
+        reserve.take()
+    return journal, reserve
 
 
 def _too_large(body: ReportBody, size: int) -> LogRecord:
