@@ -47,9 +47,12 @@ from controlroom.server.link.hub import LinkHub
 from controlroom.server.link.intake import ReportIntake
 from controlroom.server.link.long_poll import PollSessions, sweep_sessions
 from controlroom.server.live.events import EventHub
+from controlroom.server.live.gathering import Gathering
 from controlroom.server.migrations.upgrade import newest_revision, upgrade
 from controlroom.server.sweep import Sweep
 from controlroom.sites.service import SiteService
+from controlroom.web.live.budget import LiveBudget
+from controlroom.web.live.parts import LiveParts
 
 log = logger("server.node")
 
@@ -78,6 +81,9 @@ class Node:
     hub: LinkHub
     poll_sessions: PollSessions
     events: EventHub
+    gathering: Gathering
+    live_budget: LiveBudget
+    live_parts: LiveParts
     dispatcher: Dispatcher
     sweep: Sweep
     leftovers: Leftovers
@@ -95,6 +101,7 @@ class Node:
         """Run the background parts until cancelled; if one breaks, all end and the node with them."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.events.run_forever())
+            tasks.create_task(self.gathering.run_forever())
             tasks.create_task(self.hub.run_forever())
             tasks.create_task(self.dispatcher.run_forever())
             tasks.create_task(self.sweep.run_forever())
@@ -159,6 +166,7 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         tokens=tokens,
         settings=settings,
     )
+    events, live_budget = EventHub(database, bus), LiveBudget()
     return Node(
         settings=settings,
         clock=clock,
@@ -179,7 +187,10 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         attempt_files=AttemptFiles(database, blobs, clock, settings, tokens),
         hub=hub,
         poll_sessions=PollSessions(),
-        events=EventHub(database, bus),
+        events=events,
+        gathering=Gathering(events, live_budget),
+        live_budget=live_budget,
+        live_parts=LiveParts(),
         dispatcher=Dispatcher(database, bus, clock, settings),
         sweep=Sweep(database, clock, settings, leases, live),
         leftovers=Leftovers(database, blobs, clock, settings, live),

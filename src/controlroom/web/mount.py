@@ -1,9 +1,11 @@
 """Puts the web UI onto an app: pages, static files, and what people see when something fails."""
 
 from fastapi import FastAPI
+from starlette.middleware import Middleware
 
 from controlroom.web.assets import mount_assets, read_assets
 from controlroom.web.failures import handle_failures
+from controlroom.web.live.sharing import LiveAnswers
 from controlroom.web.pages.activity import view as activity
 from controlroom.web.pages.administration.about import view as administration_about
 from controlroom.web.pages.administration.health import view as administration_health
@@ -85,7 +87,7 @@ _PAGES = (
 def mount_web(app: FastAPI) -> None:
     """Add the web UI. Call it last: requests that are not for pages keep the error handlers that the app has by then.
 
-    The pages use ``app.state``: identity, bots, runs, devices, joining and clock, at the time of a request.
+    The pages use ``app.state``: identity, bots, runs, devices, joining, clock, events, live_parts and live_budget, at the time of a request.
     """
     assets = read_assets()
     app.state.templates = make_environment(assets)
@@ -93,3 +95,6 @@ def mount_web(app: FastAPI) -> None:
     for each in _PAGES:
         app.include_router(each.router)
     handle_failures(app)
+    app.user_middleware.append(
+        Middleware(LiveAnswers)
+    )  # innermost: what stands around every request stands around it too

@@ -72,10 +72,13 @@ def page(
 def frame(request: Request, caller: Caller | None) -> dict[str, Any]:
     """Return what the shell around every page shows."""
     chosen = request.cookies.get(THEME_COOKIE, "")
+    is_live_part = bool(getattr(request.state, "is_live_part", False))
     return {
         "who": caller,  # a macro's own `caller` means its call block
-        "menu": menu_of(caller) if caller else [],
+        "menu": menu_of(caller) if caller and not is_live_part else [],
         "sections": sections_of(caller) if caller else [],
+        "is_live_part": is_live_part,
+        "live_position": getattr(request.state, "live_position", ""),
         "path": request.url.path,
         "theme": chosen if chosen in tuple(Theme) else Theme.SYSTEM.value,
         "menu_is_narrow": request.cookies.get(NARROW_COOKIE) == "narrow",

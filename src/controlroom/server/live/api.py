@@ -23,6 +23,8 @@ from controlroom.runs.schemas import LogOut
 from controlroom.runs.service import RunService
 from controlroom.server.live import sse
 from controlroom.server.live.events import EventHub, Watch
+from controlroom.server.live.gathering import Gathering
+from controlroom.web.live.budget import LiveBudget
 
 router = APIRouter(prefix="/api/v1", tags=["live"], responses=PROBLEMS)
 
@@ -33,6 +35,14 @@ Kinds = Annotated[
     Query(max_length=200, description="Kinds that begin so, with commas between, such as `run.,device.`."),
 ]
 Subject = Annotated[str, Query(max_length=64, description="Only events about this id.")]
+About = Annotated[str, Query(max_length=64, description="Only events that mention this id.")]
+Gather = Annotated[
+    bool,
+    Query(
+        description="For open pages: instead of each `change`, one `changes` for all of a short while, with the position "
+        "up to which it tells and the milliseconds (`wait`) after which it is the page's turn to fetch itself."
+    ),
+]
 LAST_POSITION = 2**63 - 1
 After = Annotated[
     int | None,
@@ -59,12 +69,15 @@ async def events(
     kinds: Kinds = "",
     subject: Subject = "",
     after: After = None,
+    about: About = "",
+    gather: Gather = False,
     last_event_id: _LastEventId = "",
 ) -> StreamingResponse:
     """Stream what happens as server-sent events: `change` with its position as id, `reset` where a page must be loaded anew."""
-    hub = _hub(request)
-    start = _resume(last_event_id, after if after is not None else hub.position)
-    return sse.stream(_event_messages(request, Watch(_prefixes(kinds), subject), start))
+    watch = Watch(_prefixes(kinds), subject, about)
+    start = _resume(last_event_id, after if after is not None else _hub(request).position)
+    messages = _gathered_messages if gather else _event_messages
+    return sse.stream(messages(request, watch, start))
 
 
 @router.websocket("/events/ws")
@@ -154,6 +167,40 @@ async def _event_messages(request: Request, watch: Watch, after: int) -> AsyncIt
             if watch.wants(event, caller, hub.places.of(event)):
                 yield sse.message("change", _shown(event), position=event.position)
     yield sse.message("reset", {})
+
+
+async def _gathered_messages(request: Request, watch: Watch, after: int) -> AsyncIterator[bytes]:
+    gathering = cast("Gathering", request.app.state.gathering)
+    budget = cast("LiveBudget", request.app.state.live_budget)
+    yield sse.message("hello", {"position": after}, position=after)
+    with budget.open_page():
+        is_first = True  # what happened between the page's rendering and now is told at once
+        while True:
+            turn, position = gathering.turn, gathering.position
+            caller = await still_there(request, Permission.RUN_READ)
+            if caller is None:
+                return
+            if position > after or is_first:
+                concerns = await gathering.concerns(watch, caller, after)
+                if concerns is None:
+                    break
+                is_first, after = False, max(after, position)
+                if concerns:
+                    told = {"position": after, "wait": round(budget.turn() * 1000)}
+                    yield sse.message("changes", told, position=after)
+                    continue
+            if not await _within(LOOK_AGAIN_SECONDS, turn):
+                yield sse.KEEP_ALIVE
+    yield sse.message("reset", {})
+
+
+async def _within(seconds: float, turn: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await turn.wait()
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _log_parts(connection: HTTPConnection, attempt_id: str, first: int) -> AsyncIterator[LogOut | None]:

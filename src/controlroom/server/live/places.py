@@ -22,6 +22,8 @@ class EventPlaces:
         self._database = database
         self._folders: Mapping[str, str] = {}
         self._pools: Mapping[str, frozenset[str]] = {}
+        self.sight = 0
+        """Counts how often it was read where things are: what was seen by rights at places before may now be hidden."""
 
     async def read(self) -> None:
         """Read where everything is."""
@@ -30,6 +32,7 @@ class EventPlaces:
             folders = {row.id: row.folder for row in await session.execute(select(Bot.id, Bot.folder))}
             for pool_id, device_id in await session.execute(select(PoolMember.pool_id, PoolMember.device_id)):
                 pools[device_id].add(pool_id)
+        self.sight += 1
         self._folders = folders
         self._pools = {device_id: frozenset(ids) for device_id, ids in pools.items()}
 

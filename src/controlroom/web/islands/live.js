@@ -1,21 +1,30 @@
-// Live pages. What happens comes as server-sent events; the page then fetches itself (or `data-live-from`, where it answers
-// a form), and only the parts that differ are replaced: `data-part` by their HTML, rows of `data-rows` by their key, so that
-// nothing jumps under the reader's eyes.
+// Live pages. The server tells a page that something happened which concerns it, and when it is its turn; the page then
+// fetches itself (or `data-live-from`, where it answers a form), and only the parts that differ are replaced: `data-part` by
+// their HTML, rows of `data-rows` by their key, so that nothing jumps under the reader's eyes.
+//
+// `position` is that of the newest event that the page was told of. A fetch names it and gets what shows at least that, so
+// whatever was told last is fetched after it was told.
 
 import { noteServerTime, tellTimes } from "./moments.js";
 
+const SETTLE_MS = 100;
 const LEAST_PAUSE_MS = 700;
 const FAILED_PAUSE_MS = 5000;
+const ANEW_SPREAD_MS = 3000;
 const HIDDEN_MS = 5000;
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 30000;
 
 let source = null;
-let position = null;
+let position = document.documentElement.dataset.livePosition || null;
 let retryMs = FIRST_RETRY_MS;
 let pending = null;
 let isFetching = false;
 let isStale = false;
+let isOwnDoing = false;
+let turnAt = 0;
+let fetchedAt = -LEAST_PAUSE_MS;
+let shownTag = null;
 let hiddenTimer = null;
 const waiting = new Map();
 
@@ -27,22 +36,26 @@ export function startLive() {
     document.querySelector(".live").hidden = true;
     return;
   }
-  connect(area);
+  if (!document.hidden) connect(area);
   document.addEventListener("visibilitychange", () => restOrWake(area));
-  document.addEventListener("controlroom:changed", () => schedule(area));
+  document.addEventListener("controlroom:changed", () => scheduleOwn(area));
   window.addEventListener("pagehide", () => disconnect());
+  window.addEventListener("pageshow", (event) => event.persisted && restOrWake(area));
   area.querySelector("[data-new-rows]")?.addEventListener("click", () => showWaiting(area));
 }
 
-// A hidden page gives its connection back: browsers allow few to one host, and one has many tabs.
+// A hidden page fetches nothing, and gives its connection back: browsers allow few to one host, and one has many tabs. Shown
+// again it goes on from its position, so that it is told whether there is anything to catch up with.
 function restOrWake(area) {
   clearTimeout(hiddenTimer);
   if (document.hidden) {
     hiddenTimer = setTimeout(() => disconnect(), HIDDEN_MS);
-  } else if (!source) {
-    connect(area);
-    schedule(area);
+    clearTimeout(pending);
+    pending = null;
+    return;
   }
+  if (!source) connect(area);
+  if (isStale) schedule(area, 0);
 }
 
 function disconnect() {
@@ -52,32 +65,28 @@ function disconnect() {
 
 function connect(area) {
   disconnect();
-  const query = new URLSearchParams({ kinds: area.dataset.live });
+  const query = new URLSearchParams({ kinds: area.dataset.live, gather: "true" });
   if (area.dataset.liveSubject) query.set("subject", area.dataset.liveSubject);
+  if (area.dataset.liveAbout) query.set("about", area.dataset.liveAbout);
   if (position !== null) query.set("after", position);
   const opened = new EventSource(`/api/v1/events?${query}`);
-  const isResumed = position !== null;
   source = opened;
   opened.addEventListener("open", () => {
     retryMs = FIRST_RETRY_MS;
     showState("on", "Live");
-    if (isResumed || isStale) schedule(area);
+    if (isStale) schedule(area, Math.random() * ANEW_SPREAD_MS);
   });
   opened.addEventListener("hello", (event) => note(event));
-  opened.addEventListener("change", (event) => {
+  opened.addEventListener("changes", (event) => {
     note(event);
-    const { liveAbout } = area.dataset;
-    if (!liveAbout || event.data.includes(liveAbout)) schedule(area);
+    schedule(area, JSON.parse(event.data).wait);
   });
   opened.addEventListener("reset", () => {
     position = null;
     isStale = true;
     reconnect(area, opened);
   });
-  opened.addEventListener("error", () => {
-    isStale = true;
-    reconnect(area, opened);
-  });
+  opened.addEventListener("error", () => reconnect(area, opened));
 }
 
 function note(event) {
@@ -93,7 +102,7 @@ function reconnect(area, opened) {
   setTimeout(() => {
     if (source || document.hidden) return;
     // Where events do not come through, or the session has ended, the page still finds out, only more slowly.
-    if (retryMs > 2 * FIRST_RETRY_MS) schedule(area);
+    if (retryMs > 2 * FIRST_RETRY_MS) schedule(area, 0);
     connect(area);
   }, pause);
 }
@@ -105,24 +114,51 @@ function showState(state, word) {
   live.querySelector(".live-word").textContent = word;
 }
 
-// At most one fetch at a time and one in LEAST_PAUSE_MS, however much happens.
-function schedule(area, pause = LEAST_PAUSE_MS) {
+// What the reader did themselves shows at once, with what is theirs alone: it waits for no turn.
+function scheduleOwn(area) {
+  isOwnDoing = true;
+  clearTimeout(pending);
+  pending = null;
+  fetchedAt = -LEAST_PAUSE_MS;
+  schedule(area, 0);
+}
+
+// At most one fetch at a time, when it is this page's turn, and one in LEAST_PAUSE_MS, however much happens.
+function schedule(area, wait) {
   isStale = true;
-  if (pending !== null || isFetching) return;
-  pending = setTimeout(async () => {
-    pending = null;
-    isFetching = true;
-    isStale = false;
-    let next = LEAST_PAUSE_MS;
-    try {
-      await refresh(area, { "X-Background": "live" }); // no use of the session: nobody asked for it
-    } catch {
-      isStale = true;
-      next = FAILED_PAUSE_MS;
-    }
-    isFetching = false;
-    if (isStale && source) schedule(area, next);
-  }, pause);
+  if (pending !== null) return;
+  turnAt = performance.now() + wait;
+  if (isFetching || document.hidden) return;
+  const pause = Math.max(SETTLE_MS, turnAt - performance.now(), fetchedAt + LEAST_PAUSE_MS - performance.now());
+  pending = setTimeout(() => fetchInTurn(area), pause);
+}
+
+async function fetchInTurn(area) {
+  pending = null;
+  isFetching = true;
+  isStale = false;
+  turnAt = 0;
+  fetchedAt = performance.now();
+  const isOwn = isOwnDoing;
+  isOwnDoing = false;
+  try {
+    await refresh(area, isOwn ? { "X-Background": "own" } : liveHeaders());
+  } catch {
+    isStale = true;
+    isOwnDoing ||= isOwn;
+    turnAt = performance.now() + FAILED_PAUSE_MS * (0.5 + Math.random());
+  }
+  isFetching = false;
+  if (isStale && (source || isOwnDoing)) schedule(area, turnAt - performance.now());
+}
+
+// `X-Background`: no use of the session, for nobody asked for it. With a position the server may answer by a rendering that
+// others get too; without events there is none to go by, and the page asks for one of its own.
+function liveHeaders() {
+  const headers = { "X-Background": "live" };
+  if (source && position !== null) headers["X-Live-Position"] = position;
+  if (shownTag) headers["If-None-Match"] = shownTag;
+  return headers;
 }
 
 async function refresh(area, headers = {}) {
@@ -132,9 +168,11 @@ async function refresh(area, headers = {}) {
     location.reload();
     return;
   }
+  if (response.status === 304) return;
   if (!response.ok) throw new Error(String(response.status));
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   document.title = fresh.title;
+  shownTag = response.headers.get("ETag");
   for (const part of document.querySelectorAll("[data-part]")) {
     const now = fresh.querySelector(`[data-part="${part.dataset.part}"]`);
     if (now) replacePart(part, now);
@@ -153,7 +191,10 @@ function replacePart(part, now) {
     part.dataset.shown = now.innerHTML;
     return;
   }
-  if (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) return;
+  if (part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select")) {
+    shownTag = null; // not all of it is shown
+    return;
+  }
   const focused = part.contains(document.activeElement) ? focusKey(document.activeElement) : null;
   part.innerHTML = now.innerHTML;
   part.dataset.shown = now.innerHTML;

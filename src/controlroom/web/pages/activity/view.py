@@ -15,6 +15,7 @@ from controlroom.runs.bulk import BulkAction as RunsAction
 from controlroom.runs.schemas import BulkIn
 from controlroom.runs.states import State
 from controlroom.web.lists import ListQuery
+from controlroom.web.live.sharing import shared_live
 from controlroom.web.navigation import first_page
 from controlroom.web.pages.bulk.plan import Plan, ask, tell
 from controlroom.web.rendering import go_to, page
@@ -81,6 +82,7 @@ async def first(request: Request, caller: Annotated[Caller, page_caller(Guard.SI
 
 
 @router.get(PATH)
+@shared_live
 async def activity(
     request: Request, caller: Annotated[Caller, page_caller(Permission.RUN_READ)], wanted: ListQuery
 ) -> Response:

@@ -11,6 +11,7 @@ from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.web.lists import ListQuery
+from controlroom.web.live.sharing import shared_live
 from controlroom.web.rendering import page
 from controlroom.web.services import bots_of
 from controlroom.web.tables import Column, TableSpec, shown_table
@@ -62,6 +63,7 @@ def folders_above(text: str) -> list[Folder]:
 
 
 @router.get(PATH)
+@shared_live
 async def bots(
     request: Request, caller: Annotated[Caller, page_caller(Permission.BOT_READ)], wanted: ListQuery
 ) -> Response:

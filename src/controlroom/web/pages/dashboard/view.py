@@ -8,6 +8,7 @@ from controlroom.identity.access import Guard, page_caller
 from controlroom.identity.caller import Caller
 from controlroom.insight.api import insight_of
 from controlroom.insight.trends import Period
+from controlroom.web.live.sharing import shared_live
 from controlroom.web.pages.dashboard.charts import HEIGHT, WIDTH, charts
 from controlroom.web.pages.dashboard.first_steps import first_steps
 from controlroom.web.rendering import page
@@ -20,6 +21,7 @@ FAILED_FILTER = "state:failed,timed_out,lost,rejected"
 
 
 @router.get(PATH)
+@shared_live
 async def dashboard(
     request: Request,
     caller: Annotated[Caller, page_caller(Guard.SIGNED_IN)],

@@ -13,6 +13,7 @@ from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.identity.places import PoolsAt
+from controlroom.web.live.sharing import shared_live
 from controlroom.web.rendering import changed, page
 from controlroom.web.services import devices_of, runs_of
 
@@ -24,6 +25,7 @@ DeviceId = Annotated[str, Path(max_length=200)]
 
 
 @router.get("")
+@shared_live
 async def device(
     request: Request, caller: Annotated[Caller, page_caller(Permission.DEVICE_READ)], device_id: DeviceId
 ) -> Response:

@@ -12,6 +12,7 @@ from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.identity.places import EVERYWHERE
 from controlroom.web.lists import ListQuery
+from controlroom.web.live.sharing import shared_live
 from controlroom.web.pages.devices.bulk import router as bulk_router
 from controlroom.web.rendering import now_of, page
 from controlroom.web.services import devices_of, joining_of
@@ -65,6 +66,7 @@ _TABS = (
 
 
 @router.get(PATH)
+@shared_live
 async def devices(
     request: Request, caller: Annotated[Caller, page_caller(Permission.DEVICE_READ)], wanted: ListQuery
 ) -> Response:

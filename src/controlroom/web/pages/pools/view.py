@@ -14,6 +14,7 @@ from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.identity.places import EVERYWHERE
 from controlroom.web.lists import ListQuery
+from controlroom.web.live.sharing import shared_live
 from controlroom.web.rendering import page
 from controlroom.web.services import devices_of
 from controlroom.web.tables import Column, TableSpec, shown_table
@@ -57,6 +58,7 @@ POOLS = TableSpec(
 
 
 @router.get(PATH)
+@shared_live
 async def pools(
     request: Request, caller: Annotated[Caller, page_caller(Permission.DEVICE_READ)], wanted: ListQuery
 ) -> Response:

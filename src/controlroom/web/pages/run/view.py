@@ -12,6 +12,7 @@ from controlroom.runs.errors import NothingToCompareWith
 from controlroom.runs.log import LogQuery
 from controlroom.runs.schemas import AttemptOut, RepeatIn
 from controlroom.runs.states import ENDED
+from controlroom.web.live.sharing import own_live
 from controlroom.web.pages.run.axis import BAR_HEIGHT, BARS, UNITS, axis_of
 from controlroom.web.pages.run.story import actions_for, happenings, shown_attempt
 from controlroom.web.rendering import changed, go_to, now_of, page
@@ -25,6 +26,7 @@ Reason = Annotated[str, Form(max_length=500)]
 
 
 @router.get("")
+@own_live
 async def run(
     request: Request,
     caller: Annotated[Caller, page_caller(Permission.RUN_READ)],
