@@ -1,6 +1,7 @@
 """Asking for runs: what is checked, what is taken from the bot, and what the same key gives."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -9,12 +10,14 @@ from sqlalchemy import func, select
 from controlroom.audit.models import AuditEntry
 from controlroom.audit.service import verify
 from controlroom.bots.errors import NoSuchBot, NoSuchTask, NoSuchVersion
-from controlroom.bots.inputs import InputsInvalid
+from controlroom.bots.inputs import InputsInvalid, check_inputs
+from controlroom.bots.manifest import JsonSchema
 from controlroom.devices.models import DeviceMode
 from controlroom.foundation.errors import ControlRoomError, Forbidden, Invalid
 from controlroom.foundation.outbox import read_events
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import SHIPPED_ROLES
+from controlroom.runs import request
 from controlroom.runs.errors import IdempotencyKeyReused, UnknownTarget
 from controlroom.runs.models import Run
 from controlroom.runs.schemas import RepeatIn, RetryIn, RunIn
@@ -73,6 +76,24 @@ async def test_what_cannot_stand_is_named_and_leaves_nothing(room: Room) -> None
         assert [field.pointer for field in raised.value.fields] == ([pointer] if pointer else [])
     async with room.database.read() as session:
         assert await session.scalar(select(func.count()).select_from(Run)) == 0
+
+
+async def test_others_write_while_inputs_are_checked(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    checking, may_end = threading.Event(), threading.Event()
+
+    def slow_check(schema: JsonSchema, inputs: object) -> dict[str, Any]:
+        checking.set()
+        assert may_end.wait(30)
+        return check_inputs(schema, inputs)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(request, "check_inputs", slow_check)
+        slow = asyncio.create_task(room.ask(reason="slow"))
+        await asyncio.to_thread(checking.wait, 30)
+    quick = await room.ask(reason="quick")
+    may_end.set()
+
+    assert (await slow).id != quick.id
 
 
 async def test_a_text_that_postgresql_cannot_keep_is_refused_in_words(room: Room) -> None:

@@ -52,10 +52,20 @@ async def _is_same(session: AsyncSession, run: Run, wanted: RunIn) -> bool:
     manifest = manifest_of(await session.get_one(BotVersion, run.version_id))
     try:
         is_same_task = manifest.task(wanted.task).name == run.task
-        inputs = await asyncio.to_thread(check_inputs, manifest.inputs_of(wanted.task), wanted.inputs)
+        return is_same_task and await checked_inputs(manifest, wanted) == run.inputs
     except Invalid:
         return False
-    return is_same_task and inputs == run.inputs
+
+
+async def checked_inputs(manifest: Manifest, wanted: RunIn) -> dict[str, Any]:
+    """Return a request's inputs with the defaults filled in; raise `Invalid` with an error for each that does not fit.
+
+    May take seconds with an odd schema, and is called before a transaction that others wait for.
+    """
+    schema = manifest.inputs_of(wanted.task)
+    if not schema and not wanted.inputs:
+        return {}
+    return await asyncio.to_thread(check_inputs, schema, wanted.inputs)
 
 
 async def add_run(
@@ -63,15 +73,18 @@ async def add_run(
     caller: Caller,
     wanted: RunIn,
     version: tuple[Bot, BotVersion, Manifest],
+    inputs: dict[str, Any],
     *,
     now: datetime,
     repeats_run_id: str | None = None,
 ) -> Run:
-    """Write a queued run with its history, audit entry and event; raise `Invalid` that names each field that cannot stand."""
+    """Write a queued run with its history, audit entry and event; raise `Invalid` that names each field that cannot stand.
+
+    ``inputs`` are from `checked_inputs`.
+    """
     bot, bot_version, manifest = version
     session = transaction.session
     usable = usable_pools(caller)
-    inputs = await asyncio.to_thread(check_inputs, manifest.inputs_of(wanted.task), wanted.inputs)
     run = Run(
         id=new_id("run"),
         bot_id=bot.id,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.bots.lookup import version_for_run
 from controlroom.bots.manifest import Manifest
@@ -28,7 +29,7 @@ from controlroom.runs.log import LogQuery, read_log
 from controlroom.runs.models import Artifact, Attempt, Run
 from controlroom.runs.newest import bots_that_ran, keys_by_bot
 from controlroom.runs.queries import LogStretch
-from controlroom.runs.request import add_run, existing_run
+from controlroom.runs.request import add_run, checked_inputs, existing_run
 from controlroom.runs.schemas import (
     BulkIn,
     BulkResult,
@@ -68,18 +69,37 @@ class RunService:
             return await self._request(caller, wanted)
 
     async def _request(self, caller: Caller, wanted: RunIn) -> tuple[Run, bool]:
-        async with self._database.write(brief=True) as transaction:
-            found = await existing_run(transaction.session, caller, wanted)
+        async with self._database.read() as session:
+            found = await existing_run(session, caller, wanted)
             if found is not None:
                 return found, False
-            version = await self._version(transaction, caller, wanted)
-            return await add_run(transaction, caller, wanted, version, now=self._clock.now()), True
+            version = await self._version(session, caller, wanted)
+        return await self._write(caller, wanted, version), True
+
+    async def _write(
+        self,
+        caller: Caller,
+        wanted: RunIn,
+        version: tuple[Bot, BotVersion, Manifest],
+        repeats_run_id: str | None = None,
+    ) -> Run:
+        inputs = await checked_inputs(version[2], wanted)
+        async with self._database.write(brief=True) as transaction:
+            return await add_run(
+                transaction,
+                caller,
+                wanted,
+                version,
+                inputs,
+                now=self._clock.now(),
+                repeats_run_id=repeats_run_id,
+            )
 
     async def repeat(self, caller: Caller, run_id: str, wanted: RepeatIn) -> Run:
         """Ask for the same again, with the same version and target, and with other inputs where they are given."""
         caller.require(Permission.RUN_REQUEST)
-        async with self._database.write() as transaction:
-            before = await queries.run_for(transaction.session, caller, Permission.RUN_REQUEST, run_id)
+        async with self._database.read() as session:
+            before = await queries.run_for(session, caller, Permission.RUN_REQUEST, run_id)
             again = RunIn.model_construct(  # what was taken once is not held to the bounds of new requests
                 bot=before.bot_id,
                 version=before.version_number,
@@ -93,10 +113,8 @@ class RunService:
                 retry=RetryIn(**before.retry),
                 reason=wanted.reason or f"Repeats {before.id}.",
             )
-            version = await self._version(transaction, caller, again)
-            return await add_run(
-                transaction, caller, again, version, now=self._clock.now(), repeats_run_id=before.id
-            )
+            version = await self._version(session, caller, again)
+        return await self._write(caller, again, version, before.id)
 
     async def cancel(self, caller: Caller, run_id: str, reason: str = "") -> Run:
         """Cancel a run: at once while it waits, through its runner once it is active."""
@@ -294,11 +312,11 @@ class RunService:
 
     @staticmethod
     async def _version(
-        transaction: Transaction, caller: Caller, wanted: RunIn
+        session: AsyncSession, caller: Caller, wanted: RunIn
     ) -> tuple[Bot, BotVersion, Manifest]:
         """Return what a run needs of a bot that the caller may have run."""
         seen = bots_for(caller, Permission.BOT_READ, Permission.RUN_REQUEST)
-        version = await version_for_run(transaction.session, wanted.bot, wanted.version, among=seen)
+        version = await version_for_run(session, wanted.bot, wanted.version, among=seen)
         caller.require(Permission.RUN_REQUEST, place_of(version[0]))
         return version
 
