@@ -22,12 +22,14 @@ from controlroom.foundation.errors import ControlRoomError
 from controlroom.foundation.live_settings import LiveSettings
 from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
+from controlroom.runs.input_files.models import InputFile
 from controlroom.runs.models import Artifact, Attempt, UploadedBlob
 from controlroom.runs.states import ENDED
 
 NAMED_IN: Final[Sequence[InstrumentedAttribute[str]]] = (
     Artifact.sha256,
     BotVersion.sha256,
+    InputFile.sha256,
     UploadedBlob.sha256,
 )
 """Every column that holds a blob's address. A room that keeps blobs adds its own, or its files are cleared up."""

@@ -11,6 +11,7 @@ from controlroom.foundation.database import Base, Database
 from controlroom.identity import models as _identity
 from controlroom.runs import measures as _measures
 from controlroom.runs import models as _runs
+from controlroom.runs.input_files import models as _input_files
 from controlroom.sites import models as _sites
 
 ROOMS = (
@@ -24,6 +25,7 @@ ROOMS = (
     _outbox,
     _measures,
     _runs,
+    _input_files,
     _sites,
 )
 """Modules that declare tables; importing them fills the metadata."""
