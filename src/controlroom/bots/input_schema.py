@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 
 from controlroom.bots.errors import shown
+from controlroom.bots.file_format import FILE_FORMAT, LIMIT_KEYWORD
 from controlroom.bots.manifest import JsonSchema
 from controlroom.bots.patterns import PatternRefused, compiled
 
@@ -52,7 +53,7 @@ def expand(declared: Mapping[str, Any]) -> JsonSchema:
     """Return the schema that a declaration stands for: itself, or the short form written out.
 
     In the short form each key is an input: ``amount = "number"`` or ``amount = {type = "number", default = 1}``. An
-    input without a default is required unless it says ``required = false``.
+    input without a default is required unless it says ``required = false``. ``"file"`` is a file that is uploaded.
     """
     if declared.get("type") == "object" or isinstance(declared.get("$schema"), str) or "$ref" in declared:
         return {"type": "object", **declared}
@@ -62,12 +63,18 @@ def expand(declared: Mapping[str, Any]) -> JsonSchema:
         schema = {"type": value} if isinstance(value, str) else value
         if isinstance(schema, dict) and not isinstance(schema.get("required"), list):
             must = schema.get("required", "default" not in schema)
-            schema = {key: item for key, item in schema.items() if key != "required"}
+            schema = _file_written_out({key: item for key, item in schema.items() if key != "required"})
             if must:
                 required.append(name)
         properties[name] = schema
     expanded: JsonSchema = {"type": "object", "properties": properties, "additionalProperties": False}
     return {**expanded, "required": required} if required else expanded
+
+
+def _file_written_out(schema: dict[str, Any]) -> dict[str, Any]:
+    return (
+        {**schema, "type": "string", "format": FILE_FORMAT} if schema.get("type") == FILE_FORMAT else schema
+    )
 
 
 def first_problem(schema: JsonSchema) -> SchemaProblem | None:
@@ -118,6 +125,7 @@ def _keyword_problems(schema: dict[str, Any], root: JsonSchema, path: str) -> It
                 _join(path, key),
                 "must point to a place in this schema that is there, such as '#/$defs/address'",
             )
+    yield from _file_problems(schema, path)
     patterns = [(_join(path, "pattern"), schema["pattern"])] if "pattern" in schema else []
     named = schema.get("patternProperties")
     if isinstance(named, dict):
@@ -129,8 +137,19 @@ def _keyword_problems(schema: dict[str, Any], root: JsonSchema, path: str) -> It
             yield SchemaProblem(where, str(error))
 
 
+def _file_problems(schema: dict[str, Any], path: str) -> Iterator[SchemaProblem]:
+    if schema.get("format") != FILE_FORMAT:
+        return
+    kinds = schema.get("type")
+    if "string" not in ([kinds] if isinstance(kinds, str) else kinds or ()):
+        yield SchemaProblem(_join(path, "type"), 'must be "string" for a file, whose value is its id')
+    limit = schema.get(LIMIT_KEYWORD, 1)
+    if isinstance(limit, bool) or not isinstance(limit, int | float) or limit <= 0:
+        yield SchemaProblem(_join(path, LIMIT_KEYWORD), "must be a number of megabytes, more than 0")
+
+
 _ALIASES = {"str": "string", "text": "string", "int": "integer", "float": "number", "bool": "boolean",
-            "list": "array", "dict": "object", "table": "object", "date": "string", "file": "string"}  # fmt: skip
+            "list": "array", "dict": "object", "table": "object", "date": "string"}  # fmt: skip
 
 
 def _subschemas(schema: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -29,6 +29,7 @@ _A_FORMAT = {
     "ipv4": "an IPv4 address",
     "ipv6": "an IPv6 address",
     "hostname": "a host name",
+    "file": "the id of an uploaded file",
 }
 
 

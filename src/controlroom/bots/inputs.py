@@ -20,6 +20,7 @@ from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 from referencing import Registry
 
+from controlroom.bots.file_format import FILE_FORMAT, is_file_id
 from controlroom.bots.input_wording import field_errors, pointer_to
 from controlroom.bots.manifest import JsonSchema
 from controlroom.bots.patterns import PatternRefused, found_in
@@ -35,7 +36,19 @@ _INTEGER_LIMIT = 2**63
 _TIME_PART = r"T(?:\d+H(?:\d+M(?:\d+S)?)?|\d+M(?:\d+S)?|\d+S)"
 _DATE_PART = r"(?:\d+Y(?:\d+M(?:\d+D)?)?|\d+M(?:\d+D)?|\d+D)"
 _DURATION = re.compile(rf"P(?:{_DATE_PART}(?:{_TIME_PART})?|{_TIME_PART}|\d+W)", re.ASCII)
-_FORMATS = ("date", "date-time", "time", "duration", "email", "uri", "uuid", "ipv4", "ipv6", "hostname")
+_FORMATS = (
+    "date",
+    "date-time",
+    "time",
+    "duration",
+    "email",
+    "uri",
+    "uuid",
+    "ipv4",
+    "ipv6",
+    "hostname",
+    FILE_FORMAT,
+)
 
 
 class InputsInvalid(Invalid):
@@ -126,14 +139,14 @@ def _bad_text(text: str) -> bool:
 
 def _with_defaults(schema: Any, value: Any, root: JsonSchema, depth: int) -> Any:
     """Fill defaults into objects, as the schema's own ``properties`` name them; choices such as anyOf fill nothing."""
-    schema = _behind_reference(schema, root)
+    schema = behind_reference(schema, root)
     if not isinstance(schema, dict) or depth > DEEPEST_INPUTS:
         return value
     properties = schema.get("properties")
     if isinstance(value, dict) and isinstance(properties, dict):
         filled = dict(value)
         for name, inner in properties.items():
-            plain = _behind_reference(inner, root)
+            plain = behind_reference(inner, root)
             if name not in filled and isinstance(plain, dict) and "default" in plain:
                 filled[name] = copy.deepcopy(plain["default"])
             if name in filled:
@@ -144,7 +157,8 @@ def _with_defaults(schema: Any, value: Any, root: JsonSchema, depth: int) -> Any
     return value
 
 
-def _behind_reference(schema: Any, root: JsonSchema) -> Any:
+def behind_reference(schema: Any, root: JsonSchema) -> Any:
+    """Return a schema behind its references into the document, with what stands beside them."""
     for _ in range(DEEPEST_INPUTS):
         if not isinstance(schema, dict) or not isinstance(schema.get("$ref"), str):
             return schema
@@ -279,13 +293,19 @@ _OWN: dict[str, Keyword] = {
     "uniqueItems": _unique_items,
     "format": _format,
 }
-_FORMAT_CHECKER = FormatChecker([name for name in _FORMATS if name != "duration"])
+_FORMAT_CHECKER = FormatChecker([name for name in _FORMATS if name not in ("duration", FILE_FORMAT)])
 
 
 @_FORMAT_CHECKER.checks("duration")
 def _is_duration(value: object) -> bool:
     """Say whether a text is a duration as RFC 3339 appendix A writes it; other values are none of this check's."""
     return not isinstance(value, str) or _DURATION.fullmatch(value) is not None
+
+
+@_FORMAT_CHECKER.checks(FILE_FORMAT)
+def _is_file(value: object) -> bool:
+    """Say whether a text may be the id of an uploaded file; whether there is one is for who keeps them."""
+    return not isinstance(value, str) or is_file_id(value)
 
 
 _Checker: Any = extend(  # type: ignore[no-untyped-call]  # the library leaves it untyped

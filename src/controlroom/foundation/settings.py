@@ -85,6 +85,20 @@ class Settings(BaseSettings):
 
     package_limit_mb: int = Field(200, ge=1, description="Largest bot package, packed, in megabytes.")
     artifact_limit_mb: int = Field(500, ge=1, description="Largest artifact of a run, in megabytes.")
+    input_file_limit_mb: int = Field(
+        100, ge=1, description="Largest file as an input of a run, in megabytes."
+    )
+    unused_files_limit_mb: int = Field(
+        500,
+        ge=1,
+        description="Files that one person may have uploaded and not yet given to a run, in megabytes.",
+    )
+    unused_file_hours: int = Field(
+        24,
+        ge=1,
+        le=8_760,
+        description="A file that was uploaded as an input is removed after this long without a run.",
+    )
     unnamed_file_hours: int = Field(
         24,
         ge=1,

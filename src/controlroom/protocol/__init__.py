@@ -3,7 +3,7 @@
 `messages` holds the messages, `plan` what an attempt is to do, `records` the log's form, `wire` their encoding.
 """
 
-PROTOCOL_VERSION = 2
-"""Raised when a message is added or changes its meaning. 2 added `messages.UsageSample`."""
+PROTOCOL_VERSION = 3
+"""Raised when a message is added or changes its meaning. 2 added `messages.UsageSample`, 3 `plan.PlannedFile`."""
 OLDEST_PROTOCOL_VERSION = 1
 """The oldest runner that a server takes: all it can say is still understood. Upgrade the server before its runners."""

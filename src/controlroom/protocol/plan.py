@@ -76,6 +76,16 @@ class Limits(msgspec.Struct, frozen=True):
     log_lines: int = 0
 
 
+class PlannedFile(msgspec.Struct, frozen=True):
+    """A file among the inputs: fetched before the bot starts, whose input at ``pointer`` (RFC 6901) becomes its path."""
+
+    pointer: str
+    file_id: str
+    name: str
+    sha256: str
+    size_bytes: int
+
+
 class AttemptPlan(msgspec.Struct, frozen=True):
     """One attempt: everything that the runner needs besides the package itself.
 
@@ -99,3 +109,5 @@ class AttemptPlan(msgspec.Struct, frozen=True):
     exclusive: bool = False
     """True: another attempt may begin when the lease runs out, so the runner starts the bot only once a heartbeat that
     names the attempt was answered, and stops it when the lease that this gave is over."""
+    files: tuple[PlannedFile, ...] = ()
+    """The files that the inputs name. Since protocol version 3."""

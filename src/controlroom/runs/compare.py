@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from controlroom.runs.input_files.binding import files_of_run, told
 from controlroom.runs.log import LogQuery, read_log
 from controlroom.runs.models import Attempt, Run
 from controlroom.runs.schemas import ComparisonOut, DifferenceOut, LogDifferenceOut, LogLineOut, RunOut
@@ -55,10 +56,19 @@ async def compare_runs(session: AsyncSession, run: Run, other: Run) -> Compariso
             DifferenceOut(name=name, before=before, after=after, differs=before != after)
             for name, (before, after) in facts.items()
         ],
-        inputs=_differences(other.inputs, run.inputs),
+        inputs=_differences(await _told_inputs(session, other), await _told_inputs(session, run)),
         outputs=_differences(other.outputs, run.outputs),
         log=await _first_difference(session, theirs, ours) if ours and theirs else None,
     )
+
+
+async def _told_inputs(session: AsyncSession, run: Run) -> Mapping[str, Any]:
+    """Return a run's inputs with what files are in place of their ids: the same content may have been uploaded twice."""
+    facts = {
+        file.id: {"file": file.name, "size_bytes": file.size_bytes, "sha256": file.sha256}
+        for _, file in await files_of_run(session, run)
+    }
+    return told(run.inputs, facts) if facts else run.inputs
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[DifferenceOut]:

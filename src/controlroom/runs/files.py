@@ -12,9 +12,11 @@ from controlroom.devices.models import Device
 from controlroom.foundation.blobs import BlobStore, CorruptBlob
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
-from controlroom.foundation.errors import TooLarge
+from controlroom.foundation.errors import NotFound, TooLarge
 from controlroom.foundation.settings import Settings
 from controlroom.runs.errors import AttemptForbidden, NoEnvironment, PackageDamaged
+from controlroom.runs.input_files.errors import InputFileDamaged
+from controlroom.runs.input_files.models import InputFile, RunFile
 from controlroom.runs.models import Attempt, Run, UploadedBlob
 from controlroom.runs.plan import manifest_on
 from controlroom.runs.tokens import AttemptTokens
@@ -59,6 +61,29 @@ class AttemptFiles:
             return await self.blobs.verified_path(sha256), sha256
         except CorruptBlob as error:
             raise PackageDamaged(error.detail) from error
+
+    async def input_file(self, device_id: str, attempt_id: str, token: str, file_id: str) -> tuple[Path, str]:
+        """Return the path and hash of a file that the attempt's run was given.
+
+        Raises `AttemptForbidden` where the attempt is not this device's or its run was not given the file, and
+        `InputFileDamaged` where the stored file is not what was uploaded.
+        """
+        async with self.database.read() as session:
+            await self._check(session, device_id, attempt_id, token)
+            query = (
+                select(InputFile.sha256)
+                .join(RunFile, RunFile.file_id == InputFile.id)
+                .join(Attempt, Attempt.run_id == RunFile.run_id)
+                .where(Attempt.id == attempt_id, InputFile.id == file_id)
+                .limit(1)
+            )
+            sha256 = await session.scalar(query)
+        if sha256 is None:
+            raise AttemptForbidden("This attempt's run was given no such file.")
+        try:
+            return await self.blobs.verified_path(sha256), sha256
+        except (CorruptBlob, NotFound) as error:
+            raise InputFileDamaged(error.detail) from error
 
     async def store_artifact(
         self, device_id: str, attempt_id: str, token: str, sha256: str, content: AsyncIterator[bytes]

@@ -19,6 +19,7 @@ from controlroom.protocol.messages import (
     ResumeAttempt,
     StartAttempt,
 )
+from controlroom.runs.input_files.binding import planned_files
 from controlroom.runs.leases import is_over_time
 from controlroom.runs.models import Attempt, Run
 from controlroom.runs.plan import make_plan
@@ -53,7 +54,15 @@ class Orders:
             orders: list[FromServer] = []
             for attempt, run, version, facts in rows:
                 if attempt.state is State.ASSIGNED and attempt.id not in known:
-                    plan = make_plan(run, attempt, version, facts, tokens=self.tokens, settings=self.settings)
+                    plan = make_plan(
+                        run,
+                        attempt,
+                        version,
+                        facts,
+                        tokens=self.tokens,
+                        settings=self.settings,
+                        files=await planned_files(session, run),
+                    )
                     orders.append(StartAttempt(plan))
                 orders += self._control(attempt, run)
         return orders

@@ -8,7 +8,7 @@ import msgspec
 from controlroom.bots.manifest import Manifest
 from controlroom.bots.models import BotVersion
 from controlroom.foundation.settings import Settings
-from controlroom.protocol.plan import AttemptPlan, EnvironmentKind, EnvironmentSpec, Limits
+from controlroom.protocol.plan import AttemptPlan, EnvironmentKind, EnvironmentSpec, Limits, PlannedFile
 from controlroom.runs.models import Attempt, Run
 from controlroom.runs.tokens import AttemptTokens
 
@@ -27,6 +27,7 @@ def make_plan(
     *,
     tokens: AttemptTokens,
     settings: Settings,
+    files: tuple[PlannedFile, ...] = (),
 ) -> AttemptPlan:
     """Return what the runner is told of an attempt; the same each time it is asked for."""
     manifest = manifest_on(version, facts)
@@ -46,6 +47,7 @@ def make_plan(
         inputs=run.inputs,
         grace_seconds=settings.cancel_grace_seconds,
         exclusive=manifest.exclusive,
+        files=files,
     )
 
 

@@ -1,6 +1,7 @@
 """Asking for a run: the rights, the bot's version, the inputs and the target are checked, then all is written at once."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from controlroom.bots.file_inputs import FilePlace, file_places, names_files
 from controlroom.bots.inputs import check_inputs
 from controlroom.bots.lookup import manifest_of
 from controlroom.bots.manifest import Manifest, RetryPolicy
@@ -21,6 +23,7 @@ from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.identity.places import PoolsAt
 from controlroom.runs.errors import IdempotencyKeyReused, UnknownTarget
+from controlroom.runs.input_files.binding import files_at, give_to_run
 from controlroom.runs.models import Run
 from controlroom.runs.schemas import RunIn
 from controlroom.runs.states import State
@@ -68,6 +71,13 @@ async def checked_inputs(manifest: Manifest, wanted: RunIn) -> dict[str, Any]:
     return await asyncio.to_thread(check_inputs, schema, wanted.inputs)
 
 
+async def places_of_files(manifest: Manifest, wanted: RunIn, inputs: dict[str, Any]) -> Sequence[FilePlace]:
+    """Return where checked inputs name files, which most never do; called before a transaction, as `checked_inputs` is."""
+    if not names_files(inputs):
+        return ()
+    return await asyncio.to_thread(file_places, manifest.inputs_of(wanted.task), inputs)
+
+
 async def add_run(
     transaction: Transaction,
     caller: Caller,
@@ -77,14 +87,16 @@ async def add_run(
     *,
     now: datetime,
     repeats_run_id: str | None = None,
+    places: Sequence[FilePlace] = (),
 ) -> Run:
     """Write a queued run with its history, audit entry and event; raise `Invalid` that names each field that cannot stand.
 
-    ``inputs`` are from `checked_inputs`.
+    ``inputs`` are from `checked_inputs`, ``places`` where they name files, from `places_of_files`.
     """
     bot, bot_version, manifest = version
     session = transaction.session
     usable = usable_pools(caller)
+    files = await files_at(session, caller, places, now=now, repeats_run_id=repeats_run_id)
     run = Run(
         id=new_id("run"),
         bot_id=bot.id,
@@ -118,6 +130,8 @@ async def add_run(
         repeats_run_id=repeats_run_id,
     )
     session.add(run)
+    if files:
+        await give_to_run(session, run, files, now=now)
     announce(
         transaction,
         run,

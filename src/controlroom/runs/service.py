@@ -29,7 +29,7 @@ from controlroom.runs.log import LogQuery, read_log
 from controlroom.runs.models import Artifact, Attempt, Run
 from controlroom.runs.newest import bots_that_ran, keys_by_bot
 from controlroom.runs.queries import LogStretch
-from controlroom.runs.request import add_run, checked_inputs, existing_run
+from controlroom.runs.request import add_run, checked_inputs, existing_run, places_of_files
 from controlroom.runs.schemas import (
     BulkIn,
     BulkResult,
@@ -84,6 +84,7 @@ class RunService:
         repeats_run_id: str | None = None,
     ) -> Run:
         inputs = await checked_inputs(version[2], wanted)
+        places = await places_of_files(version[2], wanted, inputs)
         async with self._database.write(brief=True) as transaction:
             return await add_run(
                 transaction,
@@ -93,6 +94,7 @@ class RunService:
                 inputs,
                 now=self._clock.now(),
                 repeats_run_id=repeats_run_id,
+                places=places,
             )
 
     async def repeat(self, caller: Caller, run_id: str, wanted: RepeatIn) -> Run:

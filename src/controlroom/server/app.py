@@ -22,6 +22,7 @@ from controlroom.foundation.telemetry import logger
 from controlroom.identity import api as identity_api
 from controlroom.insight import api as insight_api
 from controlroom.runs import api as runs_api
+from controlroom.runs.input_files import api as input_files_api
 from controlroom.server import health
 from controlroom.server.description import describe
 from controlroom.server.link import files, long_poll, websocket
@@ -35,6 +36,7 @@ from controlroom.web.mount import mount_web
 _API_ROOMS = (
     live_api,
     runs_api,
+    input_files_api,
     bots_api,
     folders_api,
     devices_api,

@@ -36,6 +36,7 @@ from controlroom.identity.service import IdentityService
 from controlroom.insight.service import InsightService
 from controlroom.runs.dispatch import Dispatcher
 from controlroom.runs.files import AttemptFiles
+from controlroom.runs.input_files.service import InputFileService
 from controlroom.runs.leases import Leases
 from controlroom.runs.orders import Orders
 from controlroom.runs.reports import ReportApplier
@@ -75,6 +76,7 @@ class Node:
     insight: InsightService
     presence: Presence
     runs: RunService
+    input_files: InputFileService
     filters: FilterService
     sites: SiteService
     attempt_files: AttemptFiles
@@ -182,6 +184,7 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         insight=InsightService(database, clock, settings),
         presence=presence,
         runs=RunService(database, blobs, clock, settings),
+        input_files=InputFileService(database, blobs, clock, settings),
         filters=FilterService(database, clock),
         sites=SiteService(database, clock),
         attempt_files=AttemptFiles(database, blobs, clock, settings, tokens),

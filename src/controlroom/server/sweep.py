@@ -13,6 +13,7 @@ from controlroom.foundation.live_settings import LiveSettings
 from controlroom.foundation.outbox import forget_events
 from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
+from controlroom.runs.input_files.service import forget_unused_files
 from controlroom.runs.leases import Leases
 
 _FORGET_EVERY = timedelta(minutes=10)
@@ -22,7 +23,7 @@ log = logger("server.sweep")
 
 @dataclass(slots=True)
 class Sweep:
-    """Ends overdue attempts and forgets old events and comings and goings of devices, at the pace of the settings."""
+    """Ends overdue attempts and forgets old events, unused files and comings and goings of devices, at the pace of the settings."""
 
     database: Database
     clock: Clock
@@ -60,6 +61,7 @@ class Sweep:
                     transaction, before=now - timedelta(hours=self.live.event_retention_hours)
                 )
                 await forget_old_presence(transaction, now)
+                await forget_unused_files(transaction, now)
             self._forgotten_at = now
 
     async def _be_patient_after_a_locked_database(self) -> None:

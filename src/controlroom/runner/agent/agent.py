@@ -31,6 +31,7 @@ from controlroom.protocol.plan import AttemptPlan
 from controlroom.runner.agent.attempt import LocalAttempt, Means
 from controlroom.runner.agent.attempts import Attempts
 from controlroom.runner.agent.execution import Executor
+from controlroom.runner.agent.input_files import InputFiles
 from controlroom.runner.agent.lease import LeaseBook, lease_clock
 from controlroom.runner.agent.packages import PackageCache, remove_half_fetched
 from controlroom.runner.agent.status import AgentStatus, write_status
@@ -70,7 +71,9 @@ class Agent:
         packages = PackageCache(
             settings.state / "packages", self._transfers, limit_bytes=settings.package_cache_mb * _MEGABYTE
         )
-        self._means = Means(executor, packages, asyncio.Semaphore(settings.slots))
+        self._means = Means(
+            executor, packages, asyncio.Semaphore(settings.slots), InputFiles(self._transfers)
+        )
         connector = Connector(
             WebSocketTransport(address, welcome_seconds=pace.welcome), LongPollTransport(address), pace
         )

@@ -12,6 +12,7 @@ from controlroom.protocol.plan import AttemptPlan
 from controlroom.runner.agent.artifacts import Artifacts
 from controlroom.runner.agent.execution import Execution, Executor
 from controlroom.runner.agent.folder import AttemptFolder
+from controlroom.runner.agent.input_files import InputFiles
 from controlroom.runner.agent.packages import PackageCache
 from controlroom.runner.agent.transfers import TransferFailed
 from controlroom.runner.link.outbox import Outbox
@@ -28,6 +29,7 @@ class Means:
     executor: Executor
     packages: PackageCache
     slots: asyncio.Semaphore
+    input_files: InputFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,9 @@ class LocalAttempt:
         if means.slots.locked():
             await self.report(Preparing("Waiting for a free slot."))
         async with means.slots, means.packages.package(self.plan) as package:
+            if self.plan.files:
+                await self.report(Preparing("Fetching the files among its inputs."))
+                await means.input_files.fetch(self.plan, self.folder.input_files)
             await self._execute(means.executor, package)
 
     async def _execute(self, executor: Executor, package: Path) -> None:

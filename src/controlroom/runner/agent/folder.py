@@ -10,6 +10,7 @@ import msgspec
 from controlroom.foundation.errors import Invalid
 from controlroom.protocol.plan import AttemptPlan
 from controlroom.runner.disk import sync_folder, write_private
+from controlroom.runner.input_files import INPUT_FILES
 
 _PLAN_FILE = "plan.msgpack"
 _NEW = ".new"
@@ -36,6 +37,11 @@ class AttemptFolder:
     def workspace(self) -> Path:
         """The bot's own working folder."""
         return self.root / "workspace"
+
+    @property
+    def input_files(self) -> Path:
+        """The files among the inputs, where the bot finds them."""
+        return self.workspace / INPUT_FILES
 
     def read_plan(self) -> AttemptPlan | None:
         """Return the plan, or None where it cannot be read."""

@@ -1,4 +1,4 @@
-"""Moves files between this runner and the Control Room: packages in, artifacts out."""
+"""Moves files between this runner and the Control Room: packages and inputs in, artifacts out."""
 
 import asyncio
 import hashlib
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from controlroom.foundation.errors import ControlRoomError, Unavailable
-from controlroom.protocol.plan import AttemptPlan
-from controlroom.protocol.wire import ARTIFACT_PATH, PACKAGE_PATH, TOKEN_HEADER
+from controlroom.protocol.plan import AttemptPlan, PlannedFile
+from controlroom.protocol.wire import ARTIFACT_PATH, INPUT_FILE_PATH, PACKAGE_PATH, TOKEN_HEADER
 from controlroom.runner.link.address import ControlRoomAddress, http_client
 from controlroom.runner.link.transport import refusal_detail
 
@@ -46,20 +46,33 @@ class Transfers:
 
         Raises `TransferRefused` or `TransferFailed`; what is longer than announced is refused.
         """
+        path = PACKAGE_PATH.format(attempt_id=plan.attempt_id)
+        return await self._fetch("package", path, plan.token, plan.package_bytes, file)
+
+    async def fetch_input(self, plan: AttemptPlan, planned: PlannedFile, file: BinaryIO) -> str:
+        """Write a file of an attempt's inputs into a file and return the SHA-256 of what came.
+
+        Raises `TransferRefused` or `TransferFailed`; what is longer than announced is refused.
+        """
+        path = INPUT_FILE_PATH.format(attempt_id=plan.attempt_id, file_id=planned.file_id)
+        return await self._fetch("file", path, plan.token, planned.size_bytes, file)
+
+    async def _fetch(self, what: str, path: str, token: str, announced_bytes: int, file: BinaryIO) -> str:
         import httpx
 
-        url = self._address.http(PACKAGE_PATH.format(attempt_id=plan.attempt_id))
         digest = hashlib.sha256()
-        room = plan.package_bytes
+        room = announced_bytes
         try:
-            async with self._open_client().stream("GET", url, headers={TOKEN_HEADER: plan.token}) as answer:
+            async with self._open_client().stream(
+                "GET", self._address.http(path), headers={TOKEN_HEADER: token}
+            ) as answer:
                 if answer.status_code != 200:
                     raise _refusal(answer.status_code, await answer.aread())
                 async for chunk in answer.aiter_bytes(_CHUNK_BYTES):
                     room -= len(chunk)
                     if room < 0:
                         raise TransferRefused(
-                            f"The package is longer than the {plan.package_bytes:,} bytes announced."
+                            f"The {what} is longer than the {announced_bytes:,} bytes announced."
                         )
                     digest.update(chunk)
                     await asyncio.to_thread(file.write, chunk)

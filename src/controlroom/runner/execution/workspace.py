@@ -17,6 +17,7 @@ import msgspec
 from controlroom.protocol.plan import AttemptPlan
 from controlroom.runner.execution.errors import PackageUnusable
 from controlroom.runner.execution.unpack import unpack
+from controlroom.runner.input_files import INPUT_FILES, inputs_with_paths
 
 _LONGEST_TEMPORARY = 50
 
@@ -58,6 +59,11 @@ class Workspace:
         return self.control / "inputs.json"
 
     @property
+    def input_files(self) -> Path:
+        """The files among the inputs, which are there before the rest."""
+        return self.root / INPUT_FILES
+
+    @property
     def start(self) -> Path:
         """What a cold launcher reads."""
         return self.control / "start.json"
@@ -83,12 +89,12 @@ class Workspace:
         unpack(package, self.package)
         for folder in (self.artifacts, self.temporary, self.control):
             folder.mkdir(parents=True, mode=0o700)
-        self._write_private(self.inputs, msgspec.json.encode(plan.inputs))
+        self._write_private(self.inputs, msgspec.json.encode(inputs_with_paths(plan, self.input_files)))
         self._check(plan)
 
     def empty(self) -> None:
         """Remove what the bot and its package brought; what is needed to end its processes stays. Blocking."""
-        for folder in (self.artifacts, self.temporary, self.package):
+        for folder in (self.artifacts, self.temporary, self.package, self.input_files):
             _remove(folder)
 
     def short_temporary(self) -> Path:
@@ -170,6 +176,9 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     if not folder.exists():
         return
-    for path, _, _ in os.walk(folder):
+    for path, _, names in os.walk(folder):
         os.chmod(path, stat.S_IRWXU)
+        if os.name == "nt":  # there a file that may not be changed may not be removed either
+            for name in names:
+                os.chmod(os.path.join(path, name), stat.S_IRWXU)
     shutil.rmtree(folder, ignore_errors=True)

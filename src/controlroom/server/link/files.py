@@ -1,4 +1,4 @@
-"""What a runner fetches and brings besides messages: its key, an attempt's package, an attempt's artifacts."""
+"""What a runner fetches and brings besides messages: its key, an attempt's package, inputs and artifacts."""
 
 from typing import Annotated, cast
 
@@ -49,6 +49,19 @@ async def package(
     """Give the package of an attempt that is this device's and lives."""
     path, sha256 = await _files(request).package(device.id, attempt_id, token)
     return FileResponse(path, media_type="application/zip", headers={"ETag": f'"{sha256}"'})
+
+
+@router.get(wire.INPUT_FILE_PATH, response_class=FileResponse)
+async def input_file(
+    request: Request,
+    device: DeviceCaller,
+    token: AttemptToken,
+    attempt_id: str,
+    file_id: Annotated[str, Path(max_length=64)],
+) -> FileResponse:
+    """Give a file among the inputs of an attempt that is this device's and lives."""
+    path, sha256 = await _files(request).input_file(device.id, attempt_id, token, file_id)
+    return FileResponse(path, media_type="application/octet-stream", headers={"ETag": f'"{sha256}"'})
 
 
 @router.put(wire.ARTIFACT_PATH + "/{sha256}", status_code=204)
