@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -16,7 +17,7 @@ class InputMissing(KeyError):
 
 
 class Inputs(Mapping[str, Any]):
-    """A read-only mapping of input names to JSON values."""
+    """A read-only mapping of input names to JSON values; a file's value is its path, as text."""
 
     def __init__(self) -> None:
         self._values: dict[str, Any] | None = None
@@ -27,6 +28,20 @@ class Inputs(Mapping[str, Any]):
             given = ", ".join(sorted(values)) or "none at all"
             raise InputMissing(f"This run has no input {name!r}; given are: {given}")
         return values[name]
+
+    def path(self, name: str) -> Path:
+        """Return where an input that is a file lies; it may be read and not changed."""
+        value = self[name]
+        if not isinstance(value, str):
+            raise TypeError(f"The input {name!r} is no file but {type(value).__name__}")
+        return Path(value)
+
+    def paths(self, name: str) -> list[Path]:
+        """Return where the files of an input that is a list of files lie; none where the run was not given it."""
+        values = self.get(name) or []
+        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+            raise TypeError(f"The input {name!r} is no list of files")
+        return [Path(value) for value in values]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._read())

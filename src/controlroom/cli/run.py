@@ -9,10 +9,12 @@ from urllib.parse import urlencode
 import typer
 
 from controlroom.cli.client import UrlOption, connect
+from controlroom.cli.client.input_files import with_uploaded_files
 from controlroom.cli.client.rest import Client
 from controlroom.cli.output import EXIT_FAILED, err, out, print_facts, print_json, print_table
 from controlroom.creator.given_inputs import inputs_from_pairs, inputs_from_text
 from controlroom.foundation.errors import Invalid
+from controlroom.foundation.file_names import safe_names
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 
@@ -33,7 +35,7 @@ _LEVEL_STYLES = {"error": "red", "warning": "yellow", "debug": "dim"}
 def start(
     bot: Annotated[str, typer.Argument(help="Id or name of the bot.")],
     *,
-    given: Annotated[list[str] | None, typer.Option("--input", "-i", help="An input as name=value; may be given again.")] = None,
+    given: Annotated[list[str] | None, typer.Option("--input", "-i", help="An input as name=value, a file as name=@path; may be given again.")] = None,
     inputs: Annotated[Path | None, typer.Option(help="JSON file with the inputs.")] = None,
     version: Annotated[int | None, typer.Option(min=1, help="Number of a version; the current one where absent.")] = None,
     task: Annotated[str, typer.Option(help="Task of the package.")] = "",
@@ -64,7 +66,7 @@ def start(
         "idempotency_key": idempotency_key,
     }
     with connect(url) as client:
-        body["inputs"] = _inputs(client, bot, inputs, given or [])
+        body["inputs"] = _inputs(client, (bot, version, task), inputs, given or [])
         run = client.post("/runs", {**body, **{name: value for name, value in optional.items() if value}})
         if wait:
             err.print(f"Run {run['id']}", markup=False)
@@ -313,19 +315,53 @@ def artifacts(
         )
 
 
-def _inputs(client: Client, bot: str, file: Path | None, pairs: list[str]) -> dict[str, Any]:
+@app.command()
+def files(
+    run: RunArgument,
+    download: Annotated[Path | None, typer.Option(help="Folder to write the files to.")] = None,
+    url: UrlOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List the files that a run was given as inputs, or fetch them."""
+    with connect(url) as client:
+        found = client.get(f"/runs/{run}/files")
+        names = safe_names(file["name"] for file in found)
+        for file, name in zip(found, names, strict=True) if download is not None else ():
+            target = _inside(download or Path(), name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            client.download(f"/runs/{run}/files/{file['id']}/content", target)
+    if json:
+        print_json(found)
+    else:
+        columns = ["Input", "Name", "Bytes", "Type"]
+        rows = [[each["pointer"][1:], each["name"], each["size_bytes"], each["media_type"]] for each in found]
+        print_table(columns, rows)
+
+
+def _inputs(
+    client: Client, subject: tuple[str, int | None, str], file: Path | None, pairs: list[str]
+) -> dict[str, Any]:
     try:
         from_file = {} if file is None else inputs_from_text(file.read_text(encoding="utf-8"), str(file))
     except (OSError, UnicodeDecodeError) as error:
         raise Invalid(f"{file} cannot be read: {error}.") from None
-    if not pairs:
-        return from_file
+    if not pairs and not from_file:
+        return {}
+    schema = _schema(client, *subject)
+    return with_uploaded_files(client, schema, {**from_file, **inputs_from_pairs(pairs, schema)})
+
+
+def _schema(client: Client, bot: str, version: int | None, task: str) -> dict[str, Any]:
+    """Return the schema of the inputs that a run would be asked for, empty where that cannot be told."""
     current = client.get(f"/bots/{bot}")
-    number = current.get("current_number") or (current.get("current") or {}).get("number")
-    schema = (
-        client.get(f"/bots/{bot}/versions/{number}").get("manifest", {}).get("inputs", {}) if number else {}
-    )
-    return {**from_file, **inputs_from_pairs(pairs, schema)}
+    number = version or current.get("current_number") or (current.get("current") or {}).get("number")
+    if not number:
+        return {}
+    manifest: dict[str, Any] = client.get(f"/bots/{bot}/versions/{number}").get("manifest", {})
+    name = task or manifest.get("default_task", "")
+    of_task = [each["inputs"] for each in manifest.get("tasks", ()) if each.get("name") == name]
+    schema: dict[str, Any] = of_task[0] if of_task else manifest.get("inputs", {})
+    return schema
 
 
 def _attempt(client: Client, run: str, number: int | None) -> dict[str, Any]:

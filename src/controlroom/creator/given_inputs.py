@@ -4,6 +4,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from controlroom.bots.file_inputs import is_file
+from controlroom.bots.inputs import behind_reference
 from controlroom.bots.manifest import JsonSchema
 from controlroom.foundation.errors import FieldError, Invalid
 
@@ -12,13 +14,17 @@ def inputs_from_pairs(pairs: Sequence[str], schema: JsonSchema) -> dict[str, Any
     """Return the inputs of ``name=value`` texts.
 
     A value is taken as text where the schema wants text, and as JSON otherwise, so that ``5`` and ``true`` are what
-    they look like; what is not JSON stays text, and the schema says whether that fits. Raises `Invalid`.
+    they look like; what is not JSON stays text, and the schema says whether that fits. A list of files is given by its
+    name several times. Raises `Invalid`.
     """
     found: dict[str, Any] = {}
     for pair in pairs:
         name, sign, text = pair.partition("=")
         if not sign or not name:
             raise _refused(f"'{pair}' is no input; write name=value.")
+        if is_list_of_files(schema, name) and not text.lstrip().startswith("["):
+            found.setdefault(name, []).append(text)
+            continue
         if name in found:
             raise _refused(f"The input '{name}' is given twice.")
         found[name] = text if "string" in _types(schema, name) else _json_or_text(text)
@@ -34,6 +40,12 @@ def inputs_from_text(text: str, source: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise _refused(f'{source} must hold an object, such as {{"name": "value"}}.')
     return values
+
+
+def is_list_of_files(schema: JsonSchema, name: str) -> bool:
+    """Say whether an input is a list of files."""
+    one = behind_reference(schema.get("properties", {}).get(name), schema)
+    return isinstance(one, Mapping) and is_file(behind_reference(one.get("items"), schema))
 
 
 def _types(schema: JsonSchema, name: str) -> Sequence[str]:

@@ -20,10 +20,11 @@ from controlroom.bots.errors import PackageRefused
 from controlroom.bots.inputs import check_inputs
 from controlroom.bots.manifest import JsonSchema, Manifest
 from controlroom.bots.packages import PackedPackage, pack
+from controlroom.creator.local_files import local_files
 from controlroom.foundation.errors import Unavailable
 from controlroom.foundation.ids import new_id
 from controlroom.protocol.messages import ArtifactStored, Ended, Outcome, Output, ReportBody
-from controlroom.protocol.plan import AttemptPlan
+from controlroom.protocol.plan import AttemptPlan, PlannedFile
 from controlroom.runner.execution import AttemptExecution, ExecutionServices, discard_workspace
 
 ENVIRONMENT_LIMIT_MB = 10_240
@@ -113,13 +114,15 @@ async def try_bot(
         zipped, packed, report = await asyncio.to_thread(read_source, source, work)
         manifest = require_passed(report).on_machine(platform.system(), platform.machine())
         schema = manifest.inputs_of(task)
-        inputs = await asyncio.to_thread(check_inputs, schema, given(schema))
-        plan = make_plan(manifest, packed, task, inputs)
+        files = await asyncio.to_thread(local_files, schema, given(schema))
+        inputs = await asyncio.to_thread(check_inputs, schema, files.inputs)
+        plan = make_plan(manifest, packed, task, inputs, files.planned)
         trial = Trial(manifest, packed)
         async with ExecutionServices.open(
             _made(state), environment_limit_mb=ENVIRONMENT_LIMIT_MB, warm=False
         ) as services:
             workspace = work / "attempt"
+            await asyncio.to_thread(files.place, workspace)
             execution = AttemptExecution(
                 plan,
                 package=zipped,
@@ -136,7 +139,13 @@ async def try_bot(
         return trial
 
 
-def make_plan(manifest: Manifest, packed: PackedPackage, task: str, inputs: Mapping[str, Any]) -> AttemptPlan:
+def make_plan(
+    manifest: Manifest,
+    packed: PackedPackage,
+    task: str,
+    inputs: Mapping[str, Any],
+    files: tuple[PlannedFile, ...] = (),
+) -> AttemptPlan:
     """Return the plan that a Control Room would make for the first attempt of a run; raise `NoSuchTask`."""
     if manifest.environment is None:
         system = f"{platform.system()} on {platform.machine()}"
@@ -156,6 +165,7 @@ def make_plan(manifest: Manifest, packed: PackedPackage, task: str, inputs: Mapp
         inputs=dict(inputs),
         grace_seconds=GRACE_SECONDS,
         exclusive=manifest.exclusive,
+        files=files,
     )
 
 

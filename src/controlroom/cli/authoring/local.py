@@ -78,7 +78,7 @@ def run(
             "--input",
             "-i",
             metavar="NAME=VALUE",
-            help="An input; may be given several times.",
+            help="An input; may be given several times. A file is given by its path.",
             show_default=False,
         ),
     ] = None,
