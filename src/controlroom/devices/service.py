@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, cast, delete, func, select
+from sqlalchemy import String, cast, delete, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.audit import service as audit
@@ -34,6 +34,8 @@ from controlroom.identity.places import PoolsAt
 _DISPATCH_TOPIC = "dispatch"
 _PRESENCE_SHOWN = 50
 _NAMES_AT_ONCE = 500
+_ACTIVE = ("assigned", "running", "paused")
+"""States of attempts, in the words of the index of those that hold slots: SQLite uses it for no others."""
 
 
 def mode_topic(device_id: str) -> str:
@@ -190,7 +192,7 @@ class DeviceService:
     @staticmethod
     def _taken(seen: Conditions) -> Any:
         attempts = Device.metadata.tables["attempts"]
-        active = attempts.c.state.in_(("assigned", "running", "paused"))
+        active = attempts.c.state.in_([literal_column(f"'{state}'") for state in _ACTIVE])
         among = (attempts.c.device_id.in_(select(Device.id).where(*seen)),) if seen else ()
         return select(attempts.c.device_id, func.count()).where(active, *among).group_by(attempts.c.device_id)
 

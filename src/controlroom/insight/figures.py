@@ -12,7 +12,7 @@ from controlroom.devices.models import Device, DeviceMode
 from controlroom.devices.rights import devices_for
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
-from controlroom.runs.models import Attempt, Run
+from controlroom.runs.models import Attempt, Run, attempt_is_active
 from controlroom.runs.queries import runs_for
 from controlroom.runs.states import ACTIVE, State
 
@@ -161,7 +161,7 @@ async def devices(session: AsyncSession, caller: Caller) -> DeviceFigures:
         .group_by(Device.mode, is_online)
     )
     rows = [(DeviceMode(mode), bool(online), count, slots or 0) for mode, online, count, slots in await session.execute(counted)]  # fmt: skip
-    taken = select(func.count()).select_from(Attempt).where(Attempt.state.in_(ACTIVE))
+    taken = select(func.count()).select_from(Attempt).where(attempt_is_active())
     if ours:
         taken = taken.where(Attempt.device_id.in_(select(Device.id).where(*ours)))
     away = (

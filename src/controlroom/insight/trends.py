@@ -10,8 +10,8 @@ from sqlalchemy import String, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.runs.measures import BUSY, WAITED, RunMeasure, hour_of, quantile
-from controlroom.runs.models import Attempt
-from controlroom.runs.states import ACTIVE, State
+from controlroom.runs.models import Attempt, attempt_is_active
+from controlroom.runs.states import State
 
 _MOST_LIVING = 20_000
 _DATE_LENGTH = len("2026-01-31")
@@ -105,7 +105,7 @@ def _add(span: Span, kind: str, bucket: int, count: int, seconds: float) -> None
 
 async def _add_living(session: AsyncSession, spans: Sequence[Span], now: datetime) -> None:
     """Add the time of attempts that hold their slots still, which no measure counts yet."""
-    query = select(Attempt.assigned_at).where(Attempt.state.in_(ACTIVE)).limit(_MOST_LIVING)
+    query = select(Attempt.assigned_at).where(attempt_is_active()).limit(_MOST_LIVING)
     living = list(await session.scalars(query))
     for span in spans:
         until = min(span.ended, now)

@@ -22,7 +22,7 @@ from controlroom.foundation.pace import Pace
 from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
 from controlroom.runs.matching import Board, OpenDevice, Pairing, PoolRule, WaitingRun, match
-from controlroom.runs.models import Attempt, Run
+from controlroom.runs.models import Attempt, Run, attempt_is_active
 from controlroom.runs.states import ACTIVE, State
 from controlroom.runs.transitions import DISPATCH_TOPIC, device_topic, move_run
 
@@ -79,6 +79,7 @@ class Dispatcher:
             if session.get_bind().dialect.name == "postgresql":
                 await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             board = await read_board(session, now, self.settings)
+            await transaction.turn_brief()
             pairings: list[Pairing] = []
             for window in range(_MOST_WINDOWS):
                 if board.is_full:
@@ -121,13 +122,13 @@ class Dispatcher:
         return len(runs)
 
     async def _is_something_due(self) -> bool:
-        async with self.database.read() as session:
+        async with self.database.read(brief=True) as session:
             due = select(Run.id).where(Run.state == State.QUEUED, Run.not_before <= self.clock.now()).limit(1)
             return await session.scalar(due) is not None
 
     async def _seconds_until_next(self) -> float:
         now = self.clock.now()
-        async with self.database.read() as session:
+        async with self.database.read(brief=True) as session:
             later = select(func.min(Run.not_before)).where(Run.state == State.QUEUED, Run.not_before > now)
             moment: datetime | None = await session.scalar(later)
         if moment is None:
@@ -163,7 +164,7 @@ async def read_board(session: AsyncSession, now: datetime, settings: Settings) -
     )
     active = await session.execute(
         select(Attempt.device_id, Attempt.bot_id, func.count())
-        .where(Attempt.state.in_(ACTIVE))
+        .where(attempt_is_active())
         .group_by(Attempt.device_id, Attempt.bot_id)
     )
     taken: Counter[str] = Counter()

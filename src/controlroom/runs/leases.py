@@ -12,7 +12,7 @@ from controlroom.foundation.database import Database
 from controlroom.foundation.settings import Settings
 from controlroom.protocol.messages import Ended, Outcome
 from controlroom.runs.applying import end_attempt
-from controlroom.runs.models import Attempt, Run
+from controlroom.runs.models import Attempt, Run, attempt_is_active
 from controlroom.runs.states import ACTIVE, State
 
 _BATCH = 200
@@ -57,7 +57,7 @@ class Leases:
             rows = await session.execute(
                 select(Attempt, Run)
                 .join(Run, Run.id == Attempt.run_id)
-                .where(Attempt.state.in_(ACTIVE))
+                .where(attempt_is_active())
                 .order_by(Attempt.id)
             )
             overdue = [

@@ -4,7 +4,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+    literal_column,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from controlroom.foundation.database import Base, BigSerial, Choice, Json, UtcDateTime
@@ -119,6 +130,17 @@ class Attempt(Base):
     outputs: Mapped[dict[str, Any]] = mapped_column(Json)
     usage: Mapped[dict[str, Any]] = mapped_column(Json)
     pause_wanted: Mapped[bool] = mapped_column(default=False)
+
+
+_ACTIVE = ("assigned", "running", "paused")
+
+
+def attempt_is_active() -> ColumnElement[bool]:
+    """Return the condition that an attempt holds a slot, in the words of the index of those: there are few of them.
+
+    SQLite takes an index of some rows only where the query has the same words, not values given apart.
+    """
+    return Attempt.state.in_([literal_column(f"'{state}'") for state in _ACTIVE])
 
 
 class LogChunk(Base):

@@ -7,8 +7,8 @@ from sqlalchemy import func, select
 from controlroom.administration.components import CheckedParts, ComponentCheck, ComponentState, Finding
 from controlroom.devices.models import Device, DeviceMode
 from controlroom.foundation.ids import new_id
-from controlroom.runs.models import Attempt, Run
-from controlroom.runs.states import ENDED, State
+from controlroom.runs.models import Attempt, Run, attempt_is_active
+from controlroom.runs.states import State
 
 _WAKE_SECONDS = 2.0
 _LONG_WAIT = timedelta(hours=1)
@@ -48,7 +48,7 @@ async def dispatcher(parts: CheckedParts) -> Finding:
     late = now - timedelta(
         seconds=parts.settings.lease_seconds + _OVERDUE_SWEEPS * parts.settings.sweep_seconds
     )
-    overdue = select(func.count()).where(Attempt.state.not_in(ENDED), Attempt.lease_expires_at < late)
+    overdue = select(func.count()).where(attempt_is_active(), Attempt.lease_expires_at < late)
     due = (Run.state == State.QUEUED, Run.not_before <= now)
     async with parts.database.read() as session:
         forgotten = await session.scalar(overdue) or 0
