@@ -73,7 +73,10 @@ async def events(
     gather: Gather = False,
     last_event_id: _LastEventId = "",
 ) -> StreamingResponse:
-    """Stream what happens as server-sent events: `change` with its position as id, `reset` where a page must be loaded anew."""
+    """Stream what happens as server-sent events: `change` with its position as id, `reset` where a page must be loaded anew.
+
+    With `gather`, `changes` takes the place of `change`: it says that something happened, and when to look.
+    """
     watch = Watch(_prefixes(kinds), subject, about)
     start = _resume(last_event_id, after if after is not None else _hub(request).position)
     messages = _gathered_messages if gather else _event_messages
