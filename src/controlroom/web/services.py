@@ -8,6 +8,7 @@ from controlroom.bots.service import BotService
 from controlroom.devices.joining import JoinService
 from controlroom.devices.service import DeviceService
 from controlroom.filters.service import FilterService
+from controlroom.runs.input_files.service import InputFileService
 from controlroom.runs.service import RunService
 from controlroom.sites.service import SiteService
 
@@ -20,6 +21,11 @@ def bots_of(request: Request) -> BotService:
 def runs_of(request: Request) -> RunService:
     """Return the service of runs."""
     return cast("RunService", request.app.state.runs)
+
+
+def input_files_of(request: Request) -> InputFileService:
+    """Return the service of files as inputs."""
+    return cast("InputFileService", request.app.state.input_files)
 
 
 def devices_of(request: Request) -> DeviceService:

@@ -1,15 +1,17 @@
 """What people and programs can do with files as inputs. Rights are checked here, for the API and the pages alike."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.audit import service as audit
 from controlroom.bots.file_format import FILE_ID_PREFIX
-from controlroom.bots.file_inputs import MEGABYTE, media_type_of
+from controlroom.bots.file_inputs import MEGABYTE, file_places, media_type_of, names_files
 from controlroom.foundation.blobs import BlobStore, CorruptBlob
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database, Transaction
@@ -22,7 +24,7 @@ from controlroom.identity.filters import Conditions
 from controlroom.identity.models import User
 from controlroom.identity.permissions import Permission
 from controlroom.runs import queries
-from controlroom.runs.input_files.binding import files_of_run, usable_files
+from controlroom.runs.input_files.binding import files_at, files_of_run, usable_files
 from controlroom.runs.input_files.errors import (
     InputFileDamaged,
     InputFileInUse,
@@ -115,13 +117,26 @@ class InputFileService:
             self._record(transaction, caller, "removed", file, self._clock.now())
             await transaction.session.delete(file)
 
-    async def known(self, caller: Caller, ids: set[str]) -> Mapping[str, InputFile]:
+    async def check(
+        self, caller: Caller, schema: Mapping[str, Any], inputs: Mapping[str, Any], repeats_run_id: str | None
+    ) -> None:
+        """Raise `InputsInvalid` where a run could not be given the files that its inputs name; nothing is kept."""
+        caller.require(Permission.RUN_REQUEST)
+        if not names_files(inputs):
+            return
+        places = await asyncio.to_thread(file_places, dict(schema), inputs)
+        async with self._database.read() as session:
+            await files_at(session, caller, places, now=self._clock.now(), repeats_run_id=repeats_run_id)
+
+    async def known(
+        self, caller: Caller, ids: set[str], repeats_run_id: str | None = None
+    ) -> Mapping[str, InputFile]:
         """Return those of some files that the caller may give to a run, by id: what a form shows of them."""
         caller.require(Permission.RUN_REQUEST)
         if not ids:
             return {}
         async with self._database.read() as session:
-            return await usable_files(session, caller, ids, now=self._clock.now())
+            return await usable_files(session, caller, ids, now=self._clock.now(), run_id=repeats_run_id)
 
     async def of_run(self, caller: Caller, run_id: str) -> Sequence[tuple[RunFile, InputFile]]:
         """Return the files that a run was given."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from controlroom.bots.file_inputs import is_file
 from controlroom.bots.input_wording import pointer_to
 from controlroom.web.forms.shapes import Shape, resolved, shape_of
 
@@ -38,6 +39,8 @@ class Control(StrEnum):
     CHOICES = "choices"
     GROUP = "group"
     LIST = "list"
+    FILE = "file"
+    FILES = "files"
     JSON = "json"
 
 
@@ -142,6 +145,8 @@ class _Layout:
             return FormField(**known, children=self._children(shape, pointer, value, depth, steers=steers))
         if control is Control.LIST:
             return self._list(plain, known, value, depth)
+        if control is Control.FILES:
+            return self._files(plain, known, value, depth)
         if control in (Control.CHOICE, Control.CHOICES):
             known["options"] = _options(
                 plain if control is Control.CHOICE else resolved(plain["items"], self.root)
@@ -204,11 +209,31 @@ class _Layout:
         )
         return FormField(**known, children=children, most_items=schema.get("maxItems"))
 
+    def _files(self, schema: JsonSchema, known: dict[str, Any], value: Any, depth: int) -> FormField:
+        """Lay out a list of files: each has a field of its own for its id, and what is wrong with one is said of all."""
+        pointer = known["pointer"]
+        ids = self._shown(schema, pointer, Control.FILES, value)
+        children = tuple(
+            FormField(
+                pointer=(each := pointer_to(pointer, [index])),
+                control=Control.FILE,
+                title=f"{index + 1}",
+                schema=schema["items"],
+                value=file_id,
+                error=self.errors.get(each, ""),
+            )
+            for index, file_id in enumerate(ids)
+        )
+        wrong = next((child for child in children if child.error), None)
+        if wrong is not None and not known["error"]:
+            known["error"] = f"File {wrong.title} {wrong.error}"
+        return FormField(**known, children=children, value=ids, most_items=schema.get("maxItems"))
+
     def _shown(self, schema: JsonSchema, pointer: str, control: Control, value: Any) -> Any:
         if self.typed is not None:
             texts = self.typed.texts.get(pointer, [])
-            if control is Control.CHOICES:
-                return texts
+            if control in (Control.CHOICES, Control.FILES):
+                return [text for text in texts if text]
             return bool(texts) if control is Control.FLAG else (texts[0] if texts else "")
         value = schema.get("default", _MISSING) if value is _MISSING else value
         return shown_value(control, value)
@@ -226,6 +251,8 @@ def shown_value(control: Control, value: Any) -> Any:
     """Return what a control shows for a value."""
     if control is Control.FLAG:
         return value is True
+    if control is Control.FILES:
+        return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
     if control is Control.CHOICES:
         return [_json(item) for item in value] if isinstance(value, list) else []
     if value is _MISSING or (value is None and control is not Control.CHOICE):
@@ -270,10 +297,14 @@ def _array_control(schema: JsonSchema) -> Control:
     items = schema.get("items")
     if not isinstance(items, Mapping) or "prefixItems" in schema:
         return Control.JSON
+    if is_file(items):
+        return Control.FILES
     return Control.CHOICES if "enum" in items and schema.get("uniqueItems") else Control.LIST
 
 
 def _text_control(schema: JsonSchema) -> Control:
+    if is_file(schema):
+        return Control.FILE
     if schema.get("writeOnly") or schema.get("format") == "password":
         return Control.SECRET
     formats = {"date": Control.DATE, "date-time": Control.MOMENT, "time": Control.TIME}

@@ -100,6 +100,9 @@ class _Reader:
         if control is Control.CHOICES:
             chosen = [self._json(text, pointer) for text in texts]
             return chosen if chosen or required else _MISSING
+        if control is Control.FILES:
+            ids = [text for text in texts if text]
+            return ids if ids or required else _MISSING
         if control is Control.FLAG:
             return bool(texts)
         text = texts[0] if texts else ""

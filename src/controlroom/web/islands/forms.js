@@ -16,13 +16,18 @@ export function startForms() {
   });
   document.addEventListener("change", (event) => {
     const form = event.target.closest("form[data-checks]");
-    if (!form) return;
+    if (!form || event.target.type === "file") return;
     if (event.target.matches("[data-refresh]")) {
       form.querySelector("[data-refresh-button]").click();
       return;
     }
     touched.add(event.target.name);
     check(form, touched);
+  });
+  document.addEventListener("file-change", (event) => {
+    const form = event.target.closest("form[data-checks]");
+    touched.add(event.detail.name);
+    if (form) check(form, touched);
   });
   document.addEventListener("input", (event) => {
     const form = event.target.closest("form[data-checks]");
@@ -47,8 +52,9 @@ async function check(form, touched) {
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const name of touched) {
     for (const field of form.querySelectorAll(`[name="${CSS.escape(name)}"]`)) {
-      const place = form.querySelector(`[data-error-for="${CSS.escape(field.id)}"]`);
-      const now = fresh.querySelector(`[data-error-for="${CSS.escape(field.id)}"]`);
+      const id = field.dataset.field ?? field.id;
+      const place = form.querySelector(`[data-error-for="${CSS.escape(id)}"]`);
+      const now = fresh.querySelector(`[data-error-for="${CSS.escape(id)}"]`);
       if (!place || !now) continue;
       if (place.innerHTML !== now.innerHTML) place.innerHTML = now.innerHTML;
       if (now.childElementCount) field.setAttribute("aria-invalid", "true");

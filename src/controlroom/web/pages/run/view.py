@@ -1,14 +1,17 @@
 """One run: header, story, log, inputs and outputs, artifacts, and what can be done with it."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Query, Request, Response
 
+from controlroom.bots.file_inputs import names_files
 from controlroom.foundation.errors import NotFound
 from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.runs.errors import NothingToCompareWith
+from controlroom.runs.input_files.models import RunFile
 from controlroom.runs.log import LogQuery
 from controlroom.runs.schemas import AttemptOut, RepeatIn
 from controlroom.runs.states import ENDED
@@ -16,7 +19,7 @@ from controlroom.web.live.sharing import own_live
 from controlroom.web.pages.run.axis import BAR_HEIGHT, BARS, UNITS, axis_of
 from controlroom.web.pages.run.story import actions_for, happenings, shown_attempt
 from controlroom.web.rendering import changed, go_to, now_of, page
-from controlroom.web.services import runs_of
+from controlroom.web.services import input_files_of, runs_of
 
 router = APIRouter(include_in_schema=False, prefix="/runs/{run_id}")
 
@@ -40,8 +43,11 @@ async def run(
     artifacts = await runs.artifacts(caller, run_id)
     shown = shown_attempt(detail, attempt)
     has_late = shown is not None and await _has_late_lines(request, caller, shown)
+    given = await input_files_of(request).of_run(caller, run_id) if names_files(detail.inputs) else ()
     context = {
         "run": detail,
+        "files": {file.id: file for _, file in given},
+        "files_inside": [(place.pointer, file) for place, file in given if _is_inside(place, detail.inputs)],
         "attempt": shown,
         "late": late and has_late,
         "has_late": has_late,
@@ -61,6 +67,19 @@ async def run(
         "has_ended": detail.state in ENDED,
     }
     return page(request, caller, "pages/run/run.html", context)
+
+
+def _is_inside(place: RunFile, inputs: Mapping[str, Any]) -> bool:
+    """Say whether a file stands within a nested value, which is shown as JSON, and not by itself or in a list of files."""
+    return place.pointer.count("/") > 2 or (
+        place.pointer.count("/") == 2
+        and not any(
+            isinstance(value, list)
+            and place.file_id in value
+            and all(isinstance(each, str) for each in value)
+            for value in inputs.values()
+        )
+    )
 
 
 async def _has_late_lines(request: Request, caller: Caller, attempt: AttemptOut) -> bool:

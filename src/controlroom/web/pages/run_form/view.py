@@ -13,6 +13,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
+from controlroom.bots.file_inputs import MEGABYTE
 from controlroom.bots.inputs import check_inputs
 from controlroom.bots.lookup import manifest_of
 from controlroom.bots.manifest import Manifest
@@ -25,11 +26,11 @@ from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.runs.models import Run
 from controlroom.runs.schemas import RepeatIn, RunIn
-from controlroom.web.forms.fields import FormField, Typed, lay_out
+from controlroom.web.forms.fields import Control, FormField, Typed, lay_out
 from controlroom.web.forms.reading import errors_by_pointer, read_values, typed_from, with_action
 from controlroom.web.forms.shapes import has_conditions
 from controlroom.web.rendering import go_to, page
-from controlroom.web.services import bots_of, devices_of, runs_of
+from controlroom.web.services import bots_of, devices_of, input_files_of, runs_of
 
 router = APIRouter(include_in_schema=False, prefix="/bots/{bot_id}/run")
 
@@ -91,12 +92,14 @@ async def ask(request: Request, caller: Requester, bot_id: BotId, repeats: Repea
     try:
         if action == CHECK or problems:
             await asyncio.to_thread(check_inputs, dict(subject.schema), inputs)
+            await input_files_of(request).check(caller, subject.schema, inputs, _repeated(subject))
         else:
             return go_to(request, f"/runs/{(await _request(request, caller, subject, inputs, options)).id}")
     except ControlRoomError as error:
         if not isinstance(error, Invalid) and error.status not in (409, 404):
             raise
-        errors = errors_by_pointer(error.fields, problems)
+        of_files = await _file_errors(request, caller, subject, inputs)
+        errors = errors_by_pointer((*of_files, *error.fields), problems)
         summary = (
             ""
             if action == CHECK
@@ -109,6 +112,21 @@ async def ask(request: Request, caller: Requester, bot_id: BotId, repeats: Repea
     form = lay_out(_shape(subject.schema), values=inputs, typed=typed, errors=errors)
     status = 200 if action == CHECK else 422
     return await _show(request, caller, subject, form, options, errors=errors, summary=summary, status=status)
+
+
+async def _file_errors(
+    request: Request, caller: Caller, subject: Subject, inputs: Mapping[str, Any]
+) -> tuple[FieldError, ...]:
+    """Return what is wrong with files, so that it is said together with what is wrong with other fields."""
+    try:
+        await input_files_of(request).check(caller, subject.schema, inputs, _repeated(subject))
+    except Invalid as error:
+        return error.fields
+    return ()
+
+
+def _repeated(subject: Subject) -> str | None:
+    return subject.repeats.id if subject.repeats else None
 
 
 def _shape(schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -232,6 +250,8 @@ async def _show(
         "errors": errors,
         "elsewhere": [f"{pointer}: {message}" for pointer, message in errors.items() if pointer not in shown],
         "summary": summary,
+        "files": await input_files_of(request).known(caller, _file_ids(form), _repeated(subject)),
+        "file_limit_mb": input_files_of(request).limit_bytes / MEGABYTE,
         "last_run": None if subject.repeats else await _last_run(request, caller, subject),
         **await _choices(request, caller, subject),
     }
@@ -259,6 +279,12 @@ async def _choices(request: Request, caller: Caller, subject: Subject) -> dict[s
         "devices": devices,
         "pools": pools,
     }
+
+
+def _file_ids(field: FormField) -> set[str]:
+    if field.control is Control.FILE:
+        return {field.value} if field.value else set()
+    return set().union(*(_file_ids(child) for child in field.children))
 
 
 def _pointers(field: FormField) -> set[str]:
