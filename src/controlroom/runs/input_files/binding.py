@@ -104,6 +104,7 @@ async def give_to_run(
 
     Raises `InputsInvalid` where one was removed at this very moment, since nothing had used it in time.
     """
+    await session.flush()  # the run's own row goes first
     for file_id in sorted({file.id for _, file in files if file.used_at is None}):
         marked = update(InputFile).where(InputFile.id == file_id).values(used_at=now).returning(InputFile.id)
         if await session.scalar(marked) is None:
