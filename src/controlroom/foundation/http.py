@@ -47,7 +47,9 @@ class PageOut(Schema, Generic[T]):
 
     items: list[T]
     next_cursor: str | None = Field(
-        None, description="Give it as `cursor` for the next page; null on the last."
+        None,
+        description="Give it as `cursor` for the next page; null on the last. A page of a long list may hold few rows, or "
+        "none, and yet have a next one: a filter that no index answers is tried on so many rows at a time.",
     )
 
 

@@ -62,6 +62,8 @@ class Field:
     sortable: bool = False
     matches: Callable[[str], ColumnElement[bool]] | None = None
     """Replaces plain equality where a value is not simply in a column."""
+    indexed: bool = False
+    """Whether an index gives the rows of one value in the list's default order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,10 @@ class Grammar:
     default_sort: str = "-created"
     text_matches: Callable[[str], ColumnElement[bool]] | None = None
     """Replaces the look into ``text`` where a list finds a bare word more quickly in its own way."""
+    is_key: Callable[[str], bool] = lambda word: False
+    """Whether a bare word is a whole key, which then is all that is looked for."""
+    most_looked_at: int = 0
+    """How many rows a page looks at where no index answers its filter; 0 is all of them, for lists that stay short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +94,15 @@ class PageRequest:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Part of a list; ``next_cursor`` is None on the last page."""
+    """Part of a list; ``next_cursor`` is None on the last page.
+
+    A page of a long list may hold few rows, or none, and yet have a next one: then ``looked_to`` is the value of the
+    sort column down (or up) to which rows were looked at.
+    """
 
     items: Sequence[T]
     next_cursor: str | None = None
+    looked_to: Any = None
 
 
 class _Cursor(msgspec.Struct, array_like=True):
@@ -116,7 +127,9 @@ async def fetch_page(
 ) -> Page[T]:
     """Run a query for one page; raise `Invalid` for a filter, sort, cursor or limit that cannot stand.
 
-    Pages follow a keyset, so rows that come or go between two pages neither repeat nor hide others.
+    Pages follow a keyset, so rows that come or go between two pages neither repeat nor hide others. In a list that
+    has a bound (`Grammar.most_looked_at`), a filter that no index answers is tried on so many rows only; the page then
+    says how far it looked, and the next one goes on from there.
     """
     if not 1 <= request.limit <= LARGEST_LIMIT:
         raise Invalid(
@@ -129,6 +142,15 @@ async def fetch_page(
         wanted.append(_behind(grammar, request, name, column, descending))
     order = [column.desc(), grammar.key.desc()] if descending else [column.asc(), grammar.key.asc()]
     most = request.limit + 1
+    looked_to = None
+    if grammar.most_looked_at and keys_of is None:
+        ways = ways_in(grammar, name, request.filter)
+        behind = wanted[-1:] if request.cursor else []
+        looked_to = await _looked_to(session, grammar, [[*way, *behind] for way in ways], column, descending)
+        if looked_to is not None:
+            wanted.append(_up_to(grammar, column, descending, looked_to))
+        if len(ways) == 1 and alternatives:
+            wanted, alternatives = [*wanted, or_(*alternatives)], []
     if alternatives and keys_of is None:
         parts = [
             query.with_only_columns(grammar.key).where(each, *wanted).order_by(*order).limit(most).subquery()
@@ -143,10 +165,74 @@ async def fetch_page(
     query = query.where(*wanted).add_columns(column, grammar.key).order_by(*order).limit(most)
     rows = (await session.execute(query)).all()
     items = [row[0] for row in rows[: request.limit]]
-    if len(rows) <= request.limit:
+    if len(rows) > request.limit:
+        last = rows[request.limit - 1]
+        return Page(items, _cursor(grammar, request, last[-2], last[-1]))
+    if looked_to is None:
         return Page(items)
-    last = rows[request.limit - 1]
-    return Page(items, _encode(_Cursor(request.sort or grammar.default_sort, _plain(last[-2]), last[-1])))
+    return Page(items, _cursor(grammar, request, *looked_to), looked_to[0])
+
+
+async def _looked_to(
+    session: AsyncSession,
+    grammar: Grammar,
+    ways: Sequence[Sequence[ColumnElement[bool]]],
+    column: SQLColumnExpression[Any],
+    descending: bool,
+) -> tuple[Any, Any] | None:
+    """Return the sort column and key of the last row to look at; None where the ways in lead to few rows, or are none."""
+    ends: list[tuple[Any, Any]] = []
+    order = [column.desc(), grammar.key.desc()] if descending else [column.asc(), grammar.key.asc()]
+    for way in ways:
+        share = grammar.most_looked_at // len(ways)
+        query = select(column, grammar.key).where(*way).order_by(*order).offset(share - 1).limit(2)
+        found = (await session.execute(query)).all()
+        if len(found) > 1:  # there is more behind it
+            ends.append((found[0][0], found[0][1]))
+    return (max if descending else min)(ends, default=None)
+
+
+def ways_in(grammar: Grammar, sort: str, text: str) -> list[list[ColumnElement[bool]]]:
+    """Return how indexes lead to the rows that a filter may find: one condition at most beside those of the sort's field.
+
+    There are several ways where a choice among values leads in, and none where the index answers all of the filter, so
+    that nothing needs to be looked through.
+    """
+    words = _words(text)
+    spans = [word for word in words if _is_span(word, sort)]
+    rest = [word for word in words if word not in spans]
+    single = [word for word in rest if _is_indexed(grammar, word)]
+    span = [_term(grammar, word) for word in spans]
+    if not rest or (len(rest) == 1 and single):
+        return []
+    if single:
+        return [[_term(grammar, single[0]), *span]]
+    for word in rest:
+        name, _, values = word.partition(":")
+        field_ = grammar.fields.get(name)
+        if field_ is not None and field_.indexed and field_.kind is Kind.CHOICE and values:
+            parts = dict.fromkeys(values.split(","))
+            return [] if len(rest) == 1 else [[_equals(name, field_, part), *span] for part in parts]
+    return [span]
+
+
+def _is_span(word: str, sort: str) -> bool:
+    return any(word.startswith(f"{sort}{operator}") for operator in (">", "<"))
+
+
+def _is_indexed(grammar: Grammar, word: str) -> bool:
+    """Say whether a term asks for one value of a field that an index holds, or for one key."""
+    if grammar.is_key(word):
+        return True
+    name, _, value = word.partition(":")
+    field_ = grammar.fields.get(name)
+    return (
+        field_ is not None and field_.indexed and bool(value) and "," not in value and not value.endswith("*")
+    )
+
+
+def _cursor(grammar: Grammar, request: PageRequest, value: Any, key: Any) -> str:
+    return _encode(_Cursor(request.sort or grammar.default_sort, _plain(value), key))
 
 
 def conditions(grammar: Grammar, text: str) -> list[ColumnElement[bool]]:
@@ -192,6 +278,9 @@ def _term(grammar: Grammar, word: str) -> ColumnElement[bool]:
 
 
 def _text_match(grammar: Grammar, word: str) -> ColumnElement[bool]:
+    if grammar.is_key(word):
+        is_it: ColumnElement[bool] = grammar.key == word
+        return is_it
     if grammar.text_matches is not None:
         return grammar.text_matches(word)
     if not grammar.text:
@@ -283,11 +372,30 @@ def _behind(
     key_kind = Kind.NUMBER if isinstance(_type_of(grammar.key), Integer) else Kind.TEXT
     _cursor_value(Field(grammar.key, key_kind), cursor.key)
     value = _cursor_value(grammar.fields[name], cursor.value)
+    return _further(grammar, column, descending, (value, cursor.key))
+
+
+def _further(
+    grammar: Grammar, column: SQLColumnExpression[Any], descending: bool, row: tuple[Any, Any]
+) -> ColumnElement[bool]:
+    """Return the condition that a row comes after another in the order. An index leads to the first such row at once."""
+    value, key = row
+    tie: ColumnElement[bool] = grammar.key < key if descending else grammar.key > key
     if value is None:
-        return grammar.key < cursor.key if descending else grammar.key > cursor.key
-    further = column < value if descending else column > value
-    tie = grammar.key < cursor.key if descending else grammar.key > cursor.key
-    return or_(further, and_(column == value, tie))
+        return tie
+    if descending:
+        return and_(column <= value, or_(column < value, tie))
+    return and_(column >= value, or_(column > value, tie))
+
+
+def _up_to(
+    grammar: Grammar, column: SQLColumnExpression[Any], descending: bool, row: tuple[Any, Any]
+) -> ColumnElement[bool]:
+    """Return the condition that a row does not come after another in the order, in words that an index ends at."""
+    value, key = row
+    if descending:
+        return and_(column >= value, or_(column > value, grammar.key >= key))
+    return and_(column <= value, or_(column < value, grammar.key <= key))
 
 
 def _cursor_value(field_: Field, value: str | float | None) -> Any:

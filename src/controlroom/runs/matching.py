@@ -22,7 +22,10 @@ class WaitingRun:
 
 @dataclass(slots=True)
 class OpenDevice:
-    """A connected device that takes work. ``free`` is how many slots are left."""
+    """A connected device that takes work. ``free`` is how many slots are left.
+
+    Where nothing is matched but a wait explained, it may stand for a ``count`` of devices that are alike.
+    """
 
     id: str
     name: str
@@ -30,6 +33,7 @@ class OpenDevice:
     pools: frozenset[str]
     slots: int
     free: int
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +148,7 @@ def explain_wait(run: WaitingRun, board: Board, names: Mapping[str, str]) -> str
     if not fitting:
         return _not_usable(run, suiting, names)
     if all(device.free <= 0 for device in fitting):
-        return f"All {sum(device.slots for device in fitting)} slot(s) of the {len(fitting)} device(s) that fit are taken."
+        return f"All {sum(device.slots for device in fitting)} slot(s) of the {sum(device.count for device in fitting)} device(s) that fit are taken."
     return "It is about to be assigned."
 
 

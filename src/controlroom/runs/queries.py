@@ -17,9 +17,10 @@ from controlroom.foundation.settings import Settings
 from controlroom.identity.caller import Caller
 from controlroom.identity.filters import Conditions
 from controlroom.identity.permissions import Permission
-from controlroom.runs.away import away_words, read_away
-from controlroom.runs.dispatch import read_board, waiting_run
+from controlroom.runs.away import away_words
+from controlroom.runs.dispatch import waiting_run
 from controlroom.runs.errors import RunNotFound
+from controlroom.runs.kinds import read_kinds
 from controlroom.runs.matching import WaitingRun, explain_wait
 from controlroom.runs.models import Artifact, Attempt, LogChunk, Run, RunHistory
 from controlroom.runs.schemas import AttemptOut, HistoryOut, RunDetailOut, RunOut
@@ -33,14 +34,16 @@ _LIVE = [state for state in State if state not in ENDED]
 
 GRAMMAR = Grammar(
     fields={
-        "state": Field(Run.state, Kind.CHOICE, tuple(State)),
+        "state": Field(Run.state, Kind.CHOICE, tuple(State), indexed=True),
         "bot": Field(
             Run.bot_name,
             matches=lambda value: Run.bot_id == value if is_id(value, "bot") else Run.bot_name == value,
+            indexed=True,
         ),
         "device": Field(
             Run.device_name,
             matches=lambda value: Run.device_id == value if is_id(value, "dev") else Run.device_name == value,
+            indexed=True,
         ),
         "pool": Field(
             Run.target_pool_id,
@@ -48,7 +51,7 @@ GRAMMAR = Grammar(
                 select(DevicePool.id).where((DevicePool.id == value) | (DevicePool.name == value))
             ),
         ),
-        "by": Field(Run.requested_by),
+        "by": Field(Run.requested_by, indexed=True),
         "label": Field(
             Run.labels, matches=lambda value: cast(Run.labels, String).contains(f'"{value}"', autoescape=True)
         ),
@@ -60,6 +63,8 @@ GRAMMAR = Grammar(
     },
     key=Run.id,
     text=(Run.bot_name, Run.requested_by, Run.reason, Run.message, Run.id),
+    is_key=lambda word: is_id(word, "run"),
+    most_looked_at=20_000,  # 30 ms of work for a bare word
 )
 
 
@@ -169,20 +174,20 @@ async def _why_it_waits(
     most_at_once = await session.scalar(select(Bot.most_at_once).where(Bot.id == run.bot_id))
     asked_by = "You" if run.requested_by_id == caller.user_id else run.requested_by
     waiting = _waiting(run, most_at_once, asked_by)
-    board = await read_board(session, now, settings)
+    board, away_devices = await read_kinds(session, now, settings, _named([run]))
     names = await _names(session, run)
     if run.usable_pool_ids is not None:
         names |= await _pool_names(session, caller)
     words = explain_wait(waiting, board, names)
-    away = away_words(waiting, board, await read_away(session, board))
+    away = away_words(waiting, board, away_devices)
     return f"{words} {away}." if away else words
 
 
 async def why_they_wait(
     session: AsyncSession, runs: Sequence[Run], now: datetime, settings: Settings
 ) -> Mapping[str, str]:
-    """Return why each of some waiting runs is not assigned, by its id; the board is read once."""
-    board = await read_board(session, now, settings)
+    """Return why each of some waiting runs is not assigned, by its id; devices are read once."""
+    board, _ = await read_kinds(session, now, settings, _named(runs))
     limits = select(Bot.id, Bot.most_at_once).where(Bot.id.in_({run.bot_id for run in runs}))
     most_at_once = {bot_id: limit for bot_id, limit in await session.execute(limits)}  # noqa: C416  # rows are not pairs to the type checker
     reasons: dict[str, str] = {}
@@ -193,6 +198,11 @@ async def why_they_wait(
         waiting = _waiting(run, most_at_once.get(run.bot_id), run.requested_by)
         reasons[run.id] = explain_wait(waiting, board, await _names(session, run))
     return reasons
+
+
+def _named(runs: Sequence[Run]) -> set[str]:
+    """Return the devices that runs ask for."""
+    return {run.target_device_id for run in runs if run.target_device_id is not None}
 
 
 def _waiting(run: Run, most_at_once: int | None, asked_by: str) -> WaitingRun:

@@ -160,13 +160,13 @@ class RunService:
         """Return the runs that a bulk action is for, among those that the caller may read."""
         caller.require(Permission.RUN_READ)
         if wanted.filter is not None:
-            found: Sequence[Run] = []
-            page: Page[Run] = Page([])
-            while len(found) < MOST_BY_FILTER and (not found or page.next_cursor):
-                cursor = page.next_cursor or ""
-                page = await self.list(caller, PageRequest(wanted.filter, cursor=cursor, limit=LARGEST_LIMIT))
-                if not page.items:
-                    break
+            asked = PageRequest(wanted.filter, limit=LARGEST_LIMIT)
+            page = await self.list(caller, asked)
+            found = page.items
+            while (
+                len(found) < MOST_BY_FILTER and page.next_cursor
+            ):  # a page that found none may have a next one
+                page = await self.list(caller, replace(asked, cursor=page.next_cursor))
                 found = [*found, *page.items]
             return Selection(found, more=page.next_cursor is not None)
         async with self._database.read() as session:
