@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.audit.entry import entry_hash
@@ -30,6 +30,9 @@ class Link:
 START = Link(0, GENESIS_HASH)
 
 
+_NEWEST = select(AuditEntry.number, AuditEntry.hash).order_by(AuditEntry.number.desc()).limit(1)
+
+
 async def lock_chain(session: AsyncSession) -> None:
     """Keep every other writer of the chain waiting until this transaction ends; SQLite has one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
@@ -38,8 +41,7 @@ async def lock_chain(session: AsyncSession) -> None:
 
 async def newest_link(session: AsyncSession) -> Link:
     """Return the newest entry's link, `START` where there is none."""
-    newest = select(AuditEntry.number, AuditEntry.hash).order_by(AuditEntry.number.desc()).limit(1)
-    row = (await session.execute(newest)).one_or_none()
+    row = (await session.execute(_NEWEST)).one_or_none()
     return Link(row.number, row.hash) if row else START
 
 
@@ -53,4 +55,4 @@ async def append_pending(transaction: Transaction) -> None:
         row["previous_hash"] = link.hash
         row["hash"] = entry_hash(row)
         link = Link(row["number"], row["hash"])
-    await transaction.session.execute(insert(AuditEntry), rows)
+    await transaction.insert_rows(AuditEntry, rows)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Index, String, delete, func, insert, select, text
+from sqlalchemy import Index, String, delete, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -59,7 +59,7 @@ async def _write(transaction: Transaction) -> None:
     session = transaction.session
     if session.get_bind().dialect.name == "postgresql":
         await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-    await session.execute(insert(EventRow), transaction.pending[_STEP])
+    await transaction.insert_rows(EventRow, transaction.pending[_STEP])
 
 
 async def read_events(session: AsyncSession, *, after: int, limit: int = 500) -> Sequence[Event]:

@@ -7,6 +7,7 @@ medians can be read from them to within a tenth, however many runs there are.
 import math
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Insert, String
@@ -121,8 +122,10 @@ def _added_up(rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
+@cache
 def _upsert(dialect: str) -> Insert:
-    made: Any = (postgresql_insert if dialect == "postgresql" else sqlite_insert)(RunMeasure)
+    table: Any = RunMeasure.__table__
+    made: Any = (postgresql_insert if dialect == "postgresql" else sqlite_insert)(table)
     upsert: Insert = made.on_conflict_do_update(
         index_elements=[RunMeasure.hour, RunMeasure.kind, RunMeasure.bucket],
         set_={

@@ -42,7 +42,7 @@ class Orders:
         ``known`` are the attempts that its runner has told of or was told on this connection. An order may come
         again; a runner that has already followed it lets it be.
         """
-        async with self.database.read() as session:
+        async with self.database.read(brief=True) as session:
             rows = await session.execute(
                 select(Attempt, Run, BotVersion, Device.facts)
                 .join(Run, Run.id == Attempt.run_id)

@@ -3,8 +3,6 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
-
 from controlroom.audit import service as audit
 from controlroom.audit.actor import SYSTEM, Actor
 from controlroom.foundation import outbox
@@ -128,4 +126,4 @@ def add_history(
 
 
 async def _write_history(transaction: Transaction) -> None:
-    await transaction.session.execute(insert(RunHistory), transaction.pending[_STEP])
+    await transaction.insert_rows(RunHistory, transaction.pending[_STEP])
