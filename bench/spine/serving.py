@@ -77,9 +77,13 @@ def control_room(
     runners: int = 1,
     slots: int = 4,
     environment: dict[str, str] | None = None,
+    begin: Callable[[Path], None] | None = None,
     prepare: Callable[[Path], None] | None = None,
 ) -> Iterator[ControlRoom]:
-    """Start a Control Room for the length of the block; ``prepare`` gets its data folder before the server starts."""
+    """Start a Control Room for the length of the block.
+
+    ``begin`` gets its empty data folder first and may put a database there, ``prepare`` the same once it is set up.
+    """
     with ExitStack() as stack:
         folder = Path(
             stack.enter_context(
@@ -94,8 +98,10 @@ def control_room(
             "CONTROLROOM_LOG_LEVEL": "warning",
             **(environment or {}),
         }
+        if begin is not None:
+            begin(folder / "data")
         key, tokens = asyncio.run(
-            _set_up(folder / "data", runners, variables.get("CONTROLROOM_DATABASE_URL", ""))
+            set_up(folder / "data", runners, variables.get("CONTROLROOM_DATABASE_URL", ""))
         )
         if prepare is not None:
             prepare(folder / "data")
@@ -135,7 +141,8 @@ def control_room(
         yield room
 
 
-async def _set_up(data: Path, runners: int, database_url: str) -> tuple[str, list[str]]:
+async def set_up(data: Path, runners: int, database_url: str) -> tuple[str, list[str]]:
+    """Set a node's database up; return an API key with every right, and a join token for each runner."""
     from sqlalchemy import select
 
     from controlroom.audit.actor import SYSTEM
