@@ -69,7 +69,7 @@ class RunService:
             return await self._request(caller, wanted)
 
     async def _request(self, caller: Caller, wanted: RunIn) -> tuple[Run, bool]:
-        async with self._database.read() as session:
+        async with self._database.read(brief=True) as session:
             found = await existing_run(session, caller, wanted)
             if found is not None:
                 return found, False
