@@ -20,6 +20,7 @@ class Scope(StrEnum):
 
     HOST = "host"
     BORDER = "border"
+    SUBNET = "subnet"
 
 
 class Direction(StrEnum):
@@ -36,7 +37,8 @@ class Projection:
 
     ``filtered`` are the directions in which it stops things at all. A host has ``addresses`` and ``party``.
     ``cluster`` are the permits whose destinations and ports nobody but Control Room servers may reach through it.
-    ``hosts`` and ``service_tags`` say what the site means by the names that some firewalls match instead of addresses.
+    ``hosts`` and ``service_tags`` say what the site means by the names that some firewalls match instead of addresses,
+    ``interfaces`` which addresses lie behind each interface.
     """
 
     scope: Scope
@@ -49,6 +51,7 @@ class Projection:
     cluster: tuple[Permit, ...] = ()
     hosts: Mapping[str, Addresses] = field(default_factory=dict)
     service_tags: Mapping[str, Addresses] = field(default_factory=dict)
+    interfaces: Mapping[str, Addresses] = field(default_factory=dict)
 
     @property
     def filtered(self) -> tuple[Direction, ...]:
@@ -118,6 +121,7 @@ class Projector:
             tuple(permit for permit in inbound if permit.cluster),
             self._hosts,
             self._service_tags,
+            host.interfaces,
         )
 
     def border(self, first: str = "", second: str = "") -> Projection:
@@ -146,6 +150,7 @@ class Projector:
             cluster=tuple(permit for permit in self.policy.permits if permit.cluster),
             hosts=self._hosts,
             service_tags=self._service_tags,
+            interfaces=self.policy.site.border_interfaces,
         )
 
     def _crosses(self, one: Symbolic, wanted: set[str]) -> bool:

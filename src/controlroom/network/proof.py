@@ -1,14 +1,15 @@
 """Proofs of a ruleset against the policy: what is missing, what is exposed, and what was not understood."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from controlroom.network.addresses import Addresses, Family, join, only
+from controlroom.network.addresses import Addresses, Family, format_address, join, only
 from controlroom.network.analysis import (
     DEFAULT_BUDGET,
     Difference,
     Effect,
+    Field,
     Match,
     Packet,
     Program,
@@ -114,15 +115,16 @@ def prove(
     findings.extend(_known_by_name(projection, ruleset))
     nodes = 0
     hints = _known_addresses(projection)
+    nearest = _nearest_addresses(projection, hints)
     for direction in projection.filtered:
         wanted, real = program_of(projection, direction), ruleset.programs[direction]
-        comparison = compare(wanted, real, hints=hints, budget=budget)
+        comparison = compare(wanted, real, hints=hints, nearest=nearest.get(direction), budget=budget)
         nodes += comparison.nodes
         exposed: list[Finding] = []
         if direction is not Direction.OUTBOUND and not comparison.equal:
             exposed = list(_cluster_exposure(direction, projection, wanted, real, hints))
         told = {(one.rule, one.packet) for one in exposed}
-        others = (_finding(direction, one, wanted, real) for one in comparison.differences)
+        others = (_finding(direction, one, wanted, real, projection) for one in comparison.differences)
         findings.extend([*exposed, *(one for one in others if (one.rule, one.packet) not in told)])
         for phase, programs in ruleset.later.items():
             stopped = find_stopped(
@@ -174,7 +176,22 @@ def _known_addresses(projection: Projection) -> Addresses:
     return join([projection.addresses, *sets])
 
 
-def _finding(direction: Direction, difference: Difference, wanted: Program, real: Program) -> Finding:
+def _nearest_addresses(
+    projection: Projection, known: Addresses
+) -> dict[Direction, Mapping[Field, Addresses]]:
+    """Return which ends a host's witnesses should have: what arrives is for its own address, and from another."""
+    own = projection.addresses
+    if not own:
+        return {}
+    return {
+        Direction.INBOUND: {Field.DESTINATION: own, Field.SOURCE: known - own},
+        Direction.OUTBOUND: {Field.SOURCE: own, Field.DESTINATION: known - own},
+    }
+
+
+def _finding(
+    direction: Direction, difference: Difference, wanted: Program, real: Program, projection: Projection
+) -> Finding:
     packet, rule = difference.packet, real.name_of(difference.second_rule)
     flow = wanted.name_of(difference.first_rule) if difference.first_rule >= 0 else ""
     if difference.second is Verdict.UNKNOWN:
@@ -185,8 +202,19 @@ def _finding(direction: Direction, difference: Difference, wanted: Program, real
     if difference.second is Verdict.DENY:
         message = f"{packet} is stopped by {rule!r}, but flow {flow} needs it"
         return Finding(FindingKind.MISSING, direction, message, rule, flow, packet)
-    message = f"{packet} is let through by {rule!r}, but no flow needs it"
+    message = (
+        f"{packet} is let through by {rule!r}, but no flow needs it{_strange(packet, direction, projection)}"
+    )
     return Finding(FindingKind.EXCESS, direction, message, rule, flow, packet)
+
+
+def _strange(packet: Packet, direction: Direction, projection: Projection) -> str:
+    """Say where a host's end of a witness is no address that the site knows: the rule names none, or the site not all."""
+    own = projection.addresses.of(packet.family)
+    near = packet.source if direction is Direction.OUTBOUND else packet.destination
+    if direction is Direction.FORWARD or not own or near in own:
+        return ""
+    return f"; the site declares no address {format_address(packet.family, near)} of {projection.name}, and the rule does not ask"
 
 
 def _stopped(

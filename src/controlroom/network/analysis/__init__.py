@@ -3,6 +3,7 @@
 from controlroom.network.analysis.diagram import DEFAULT_BUDGET
 from controlroom.network.analysis.model import (
     Effect,
+    Field,
     Match,
     Packet,
     Program,
@@ -31,6 +32,7 @@ __all__ = [
     "Difference",
     "Effect",
     "Engine",
+    "Field",
     "Idle",
     "Match",
     "Packet",

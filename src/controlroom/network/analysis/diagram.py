@@ -8,7 +8,7 @@ ruleset from eating the machine.
 
 import sys
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from controlroom.network.addresses import Family
@@ -25,6 +25,8 @@ from controlroom.network.intervals import Interval, IntervalSet
 from controlroom.network.ports import ALL_PORTS
 
 DEFAULT_BUDGET = 400_000
+# How telling a witness's value can be: one of those that are nearest; a hint is less, any other value least.
+_MOST_TELLING = 2
 ORDER = tuple(Field)
 
 # What a leaf says, or None for nothing worth keeping; what a node keeps of each: one path to it.
@@ -58,6 +60,7 @@ class Diagram:
         within: Match | None = None,
         order: tuple[Field, ...] = ORDER,
         hints: Sequence[int] = (),
+        nearest: Mapping[Field, Sequence[int]] | None = None,
         budget: int = DEFAULT_BUDGET,
         effort: int = sys.maxsize,
         closers: int = 1,
@@ -65,7 +68,10 @@ class Diagram:
         self._family = family
         self._leaf = leaf
         self._order = order
-        self._hints = hints
+        # What is tried for a witness, best first.
+        self._hints = {
+            one: ((nearest or {}).get(one, ()), hints) for one in (Field.SOURCE, Field.DESTINATION)
+        }
         self._budget = budget
         self._effort = effort
         self._closers = closers
@@ -153,28 +159,31 @@ class Diagram:
         return found
 
     def _gather(self, level: int, live: list[int], found: dict[Label, Path]) -> None:
-        chosen: dict[int, tuple[int, bool]] = {}
+        chosen: dict[int, tuple[int, int]] = {}
         for (low, high), mask in self._segments(level, live):
-            if mask not in chosen or not chosen[mask][1]:
-                value, hinted = self._choose(level, low, high)
-                if mask not in chosen or hinted:
-                    chosen[mask] = (value, hinted)
-        best: dict[Label, bool] = {}
-        for mask, (value, hinted) in chosen.items():
+            if mask not in chosen or chosen[mask][1] < _MOST_TELLING:
+                value, telling = self._choose(level, low, high)
+                if mask not in chosen or telling > chosen[mask][1]:
+                    chosen[mask] = (value, telling)
+        best: dict[Label, int] = {}
+        for mask, (value, telling) in chosen.items():
             for label, path in self._node(level + 1, mask).items():
-                if label not in found or (hinted and not best[label]):
+                if label not in found or telling > best[label]:
                     found[label] = (value, *path)
-                    best[label] = hinted
+                    best[label] = telling
 
-    def _choose(self, level: int, low: int, high: int) -> tuple[int, bool]:
-        """Return a telling value of an interval: an address that somebody has, a port that a client would use."""
+    def _choose(self, level: int, low: int, high: int) -> tuple[int, int]:
+        """Return a value of an interval, and how telling it is: an address that somebody has, a port that is used."""
         one = self._order[level]
-        if one in {Field.SOURCE, Field.DESTINATION}:
-            at = bisect_left(self._hints, low)
-            known = at < len(self._hints) and self._hints[at] <= high
-            return (self._hints[at], True) if known else (low, False)
-        wanted = {Field.SOURCE_PORT: UNIMPORTANT_SENDER, Field.PROTOCOL: 6}.get(one, low)
-        return (wanted, True) if low <= wanted <= high else (low, False)
+        if one in self._hints:
+            for telling, hints in zip((_MOST_TELLING, 1), self._hints[one], strict=True):
+                at = bisect_left(hints, low)
+                if at < len(hints) and hints[at] <= high:
+                    return hints[at], telling
+            return low, 0
+        # Port 0 is none that anybody listens on.
+        wanted = {Field.SOURCE_PORT: UNIMPORTANT_SENDER, Field.PROTOCOL: 6}.get(one, max(low, 1))
+        return (wanted, _MOST_TELLING) if low <= wanted <= high else (low, 0)
 
     def _segments(self, level: int, live: list[int]) -> Iterator[tuple[Interval, int]]:
         """Cut the level's domain into intervals within which the same live rules match, with their mask."""

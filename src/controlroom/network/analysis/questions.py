@@ -1,7 +1,7 @@
 """The questions that are asked of firewalls: where do two differ, who gets through, which rules do nothing."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
@@ -66,10 +66,13 @@ def compare(
     *,
     within: Match | None = None,
     hints: Addresses | None = None,
+    nearest: Mapping[Field, Addresses] | None = None,
     budget: int = DEFAULT_BUDGET,
     engine: Engine = Engine.AUTO,
 ) -> Comparison:
-    """Return where two programs differ; witnesses prefer the addresses of ``hints``. Raise `BudgetExceeded`.
+    """Return where two programs differ. Raise `BudgetExceeded`.
+
+    Witnesses have addresses that are ``nearest`` by field where they can, else of ``hints`` where they can.
 
     Where very many rules overlap, oxidd takes over if it is installed; its witnesses are any packets.
     """
@@ -87,7 +90,14 @@ def compare(
         known = _numbers(hints.of(family)) if hints else ()
         effort = _ACCELERATE_AT if accelerated else sys.maxsize
         diagram = Diagram(
-            (first, second), family, leaf, within=within, hints=known, budget=budget, effort=effort
+            (first, second),
+            family,
+            leaf,
+            within=within,
+            hints=known,
+            nearest={one: _numbers(near.of(family)) for one, near in (nearest or {}).items()},
+            budget=budget,
+            effort=effort,
         )
         try:
             if accelerated and engine is Engine.OXIDD:

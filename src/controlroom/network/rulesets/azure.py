@@ -18,8 +18,9 @@ from controlroom.network.rulesets.cloud_files import JsonObject
 from controlroom.network.rulesets.cloud_rules import (
     FIRST_PACKET,
     NEIGHBOURS,
+    elsewhere,
     no_border,
-    of_host,
+    of_host_or_subnet,
     program,
     stack,
 )
@@ -84,7 +85,7 @@ def _read(name: str, groups: Sequence[SecurityGroup], projection: Projection | N
         name,
         programs,
         (*_ASSUMPTIONS, *dict.fromkeys(notes)),
-        seen_from=lambda seen: _read(name, groups, of_host(seen)),
+        seen_from=lambda seen: _read(name, groups, of_host_or_subnet(seen)),
         missing=missing,
         knows_service_tags=True,
     )
@@ -139,7 +140,8 @@ def _program(
             if not rule.serves(direction, projection, named, served):
                 rules.extend(rule.rules())
         stacked.append((group.name, rules))
-    return program(stack(stacked), projection, default=Verdict.DENY, name="end of the group")
+    rules = [*elsewhere(projection, direction), *stack(stacked)]
+    return program(rules, projection, default=Verdict.DENY, name="end of the group")
 
 
 def _of_direction(group: SecurityGroup, direction: Direction) -> Iterable[JsonObject]:

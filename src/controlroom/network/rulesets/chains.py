@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from controlroom.network.analysis import Match, Rewrite
 from controlroom.network.analysis.rewriting import mirror, preimage
+from controlroom.network.rulesets.line_tests import LineTest, Place
 
 
 class Action(StrEnum):
@@ -59,6 +60,7 @@ class Line:
     reason: str = ""
     conditions: tuple[Condition, ...] = ()
     rewrite: Rewrite | None = None
+    tests: tuple[LineTest, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class View:
     rewrites: tuple[tuple[Rewrite, str], ...] = ()
     mirrored: bool = False
     brief: bool = False
+    place: Place = Place()  # noqa: RUF009  # immutable
 
     def see(self, line: Line) -> tuple[Match, str] | None:
         """Return what a line matches, said about the connection's first packet, and why that is uncertain if it is.
@@ -97,6 +100,12 @@ class View:
                 reason = reason or "the packet is not tracked, so that its state is not known"
             elif not condition.holds(self.true):
                 return None
+        for test in line.tests:
+            answer = test.holds(self.place)
+            if answer.within is None:
+                return None
+            match &= answer.within
+            reason = reason or answer.doubt
         if self.mirrored:
             match = mirror(match)
         for rewrite, name in self.rewrites:

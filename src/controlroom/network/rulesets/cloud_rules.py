@@ -121,6 +121,15 @@ def platform_rules(projection: Projection | None) -> list[Rule]:
     return [Rule("the platform's own network", neighbour_discovery_match(), Effect.ALLOW)]
 
 
+def elsewhere(projection: Projection | None, direction: Direction) -> list[Rule]:
+    """Return the rule by which a subnet's firewall never meets what none of its addresses sends or receives."""
+    if projection is None or projection.scope is not Scope.SUBNET:
+        return []
+    others = EVERY_ADDRESS - projection.addresses
+    match = Match(destinations=others) if direction is Direction.INBOUND else Match(sources=others)
+    return [Rule(f"no packet of subnet {projection.name}", match, Effect.DENY)]
+
+
 def program(
     rules: Sequence[Rule], projection: Projection | None, *, default: Verdict = Verdict.DENY, name: str
 ) -> Program:
@@ -148,6 +157,11 @@ def stack(groups: Sequence[tuple[str, Sequence[Rule]]]) -> list[Rule]:
 def of_host(projection: Projection) -> Projection | None:
     """Return the projection of a host; none for a border, where nobody can say which rules would lie on it."""
     return projection if projection.scope is Scope.HOST else None
+
+
+def of_host_or_subnet(projection: Projection) -> Projection | None:
+    """Return the projection of a host or subnet, on both of which some clouds have rules; none for a border."""
+    return None if projection.scope is Scope.BORDER else projection
 
 
 def no_border(what: str) -> Program:

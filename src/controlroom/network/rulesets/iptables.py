@@ -16,7 +16,7 @@ from controlroom.network.rulesets.interface import Ruleset, RulesetText
 from controlroom.network.rulesets.iptables_match import read_line
 from controlroom.network.rulesets.netfilter import Hook, Hooked, Stack
 from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
-from controlroom.network.rulesets.stacks import ruleset_of
+from controlroom.network.rulesets.stacks import SNAPSHOT, ruleset_of
 
 # The hooks of each table with its priority there (enum nf_ip_hook_priorities).
 _TABLES = {
@@ -72,7 +72,7 @@ class IptablesParser:
 
     def parse(self, files: tuple[RulesetText, ...]) -> Ruleset:
         """Read the files of both families and of ipset as one firewall; raise `BadRuleset`."""
-        return ruleset_of(self.name, stack_of(files))
+        return ruleset_of(self.name, stack_of(files), SNAPSHOT if _has_passing(files) else ())
 
 
 PARSER = IptablesParser()
@@ -166,13 +166,17 @@ def _read_sets(file: RulesetText) -> dict[str, Addresses | None]:
             raise BadRuleset(f"{file.name}:{number}: {text[:60]!r} is no line of ipset save")
         if words[0] == "create":
             members[words[1]] = []
-            if words[2] not in {"hash:net", "hash:ip"} or "timeout" in words:
+            if words[2] not in {"hash:net", "hash:ip"}:
                 odd.add(words[1])
         else:
             members.setdefault(words[1], []).append(words[2])
-            if set(words[3:]) - {"-exist"}:
+            if set(words[3::2] if "timeout" in words[3:4] else words[3:]) - {"-exist", "timeout"}:
                 odd.add(words[1])
     return {name: None if name in odd else _addresses(texts) for name, texts in members.items()}
+
+
+def _has_passing(files: tuple[RulesetText, ...]) -> bool:
+    return any(re.search(r"^create .* timeout ", file.text, re.MULTILINE) for file in files)
 
 
 def _addresses(texts: list[str]) -> Addresses | None:

@@ -1,5 +1,6 @@
 """Reads one line of ``iptables-save`` (iptables(8), iptables-extensions(8)) into a line of a chain."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -11,6 +12,15 @@ from controlroom.network.intervals import IntervalSet
 from controlroom.network.ports import ALL_PORTS, parse_ports
 from controlroom.network.rulesets.chains import CONDITION_WORDS, Action, Condition, Line
 from controlroom.network.rulesets.iptables_translations import TRANSLATIONS, read_translation
+from controlroom.network.rulesets.line_tests import (
+    ByAddressKind,
+    ByFlags,
+    ByInterface,
+    ByReversePath,
+    ByRoutingHeader,
+    LineTest,
+    flags_of,
+)
 from controlroom.network.rulesets.nftables_match import ONLY_FAMILY, PROTOCOL_NUMBERS
 
 _TARGETS = {"ACCEPT": Action.ACCEPT, "DROP": Action.DROP, "REJECT": Action.DROP, "RETURN": Action.RETURN}
@@ -35,10 +45,37 @@ _GOES_ON = frozenset(
 # Targets that may make another packet of it, or send it past the other chains.
 _ALTERS = frozenset({"NFQUEUE", "QUEUE", "TPROXY", "SYNPROXY", "CT", "TEE", "DNPT", "SNPT"})
 _MATCHES_KNOWN = frozenset(
-    {"tcp", "udp", "multiport", "set", "conntrack", "state", "comment", "icmp6", "icmp", "addrtype"}
+    {
+        "tcp",
+        "udp",
+        "multiport",
+        "set",
+        "conntrack",
+        "state",
+        "comment",
+        "icmp6",
+        "icmp",
+        "addrtype",
+        "iprange",
+        "hl",
+    }
+    # Only counts.
+    | {"nfacct"}
 )
+# Messages whose receivers throw away what has another hop limit: neighbour discovery (RFC 4861, 6.1 and 7.1; RFC 3122,
+# 4.3; RFC 3971, 6.3) and the discovery of multicast routers (RFC 4286, 5).
+_HOP_LIMITS = {
+    "255": IntervalSet(((133, 137), (141, 142), (148, 149))),
+    "1": IntervalSet(((151, 153),)),
+}
 # Options of targets.
 _TARGET_OPTIONS = ("--reject-with", "--log-", "--nflog-", "--to", "--set-", "--clamp-")
+# What may begin with a dash or be a mark without beginning anew.
+_WITH_TEXT = frozenset({"--log-prefix", "--nflog-prefix"})
+# Where a word like this follows, the option before it had no value; else it would swallow the line's target.
+_BEGINS_ANEW = re.compile(r"-[a-z]|--[a-z]|!$")
+_REVERSE_PATH_FLAGS = frozenset({"--loose", "--validmark", "--accept-local"})
+_ANY_ROUTING_HEADER = "match 'rt' is not understood"
 _FLAGS = frozenset({"--notrack", "--random", "--random-fully", "--persistent", "--clamp-mss-to-pmtu"})
 
 
@@ -51,6 +88,7 @@ class _Reading:
     target: str = ""
     goto: bool = False
     conditions: list[Condition] = field(default_factory=list)
+    tests: list[LineTest] = field(default_factory=list)
     target_options: dict[str, str] = field(default_factory=dict)
     doubts: list[str] = field(default_factory=list)
 
@@ -71,9 +109,17 @@ def read_line(
             comment = rest.pop(0)
         elif option == "--match-set" and len(rest) > 1:
             _set(reading, rest.pop(0), rest.pop(0), negated=negated)
+        elif option == "--tcp-flags" and len(rest) > 1:
+            _flags(reading, rest.pop(0), rest.pop(0), negated=negated)
+        elif option == "--syn":
+            _flags(reading, "FIN,SYN,RST,ACK", "SYN", negated=negated)
         elif option in _FLAGS:
             reading.target_options[option] = ""
-        elif option.startswith("-") and rest:
+        elif option == "--invert" and ByReversePath(negated=True) in reading.tests:
+            reading.tests[reading.tests.index(ByReversePath(negated=True))] = ByReversePath()
+        elif option in _REVERSE_PATH_FLAGS:
+            continue
+        elif option.startswith("-") and rest and (option in _WITH_TEXT or not _BEGINS_ANEW.match(rest[0])):
             _option(reading, option, rest.pop(0), negated=negated)
         else:
             reading.doubts.append(f"{option!r} is not understood")
@@ -84,7 +130,14 @@ def _finish(name: str, reading: _Reading, prefix: str) -> list[Line]:
     target = reading.target
     if not reading.possible or target in _GOES_ON or not target:
         return []
-    line = Line(name, reading.match, Action.JUMP, "", "; ".join(reading.doubts), tuple(reading.conditions))
+    line = Line(
+        name,
+        reading.match,
+        Action.JUMP,
+        reason="; ".join(reading.doubts),
+        conditions=tuple(reading.conditions),
+        tests=tuple(reading.tests),
+    )
     if target in _TARGETS:
         return [replace(line, action=_TARGETS[target])]
     if target == "NOTRACK" or (target == "CT" and "--notrack" in reading.target_options):
@@ -122,20 +175,70 @@ def _understand(reading: _Reading, option: str, value: str, *, negated: bool) ->
         case "--dport" | "--dports" | "--sport" | "--sports":
             _ports(reading, value, destination=option.startswith("--d"), negated=negated)
         case "--icmpv6-type" | "--icmp-type":
-            types = IntervalSet.single(int(value))
-            reading.match &= Match(destination_ports=ALL_PORTS - types if negated else types)
+            _icmp(reading, value, negated=negated)
         case "--ctstate" | "--state" | "--ctdir":
             _tracked(reading, value, negated=negated)
-        case "-i" | "-o" if value == "lo":
-            reading.possible = reading.possible and negated
-        case "-m" if value in _MATCHES_KNOWN:
-            pass
-        case "-m":
-            reading.doubts.append(f"match {value!r} is not understood")
+        case "--src-range" | "--dst-range":
+            _address(reading, parse_addresses([value]), source=option == "--src-range", negated=negated)
         case _ if option.startswith(_TARGET_OPTIONS):
             reading.target_options[option] = value
         case _:
+            _test(reading, option, value, negated=negated)
+
+
+def _test(reading: _Reading, option: str, value: str, *, negated: bool) -> None:
+    """Understand what is asked beside addresses and ports."""
+    match option:
+        case "-i" | "-o" if value == "lo":
+            # Packets on the loopback interface are left out.
+            reading.possible = reading.possible and negated
+        case "-i" | "-o":
+            names = frozenset({f"{value[:-1]}*" if value.endswith("+") else value})
+            reading.tests.append(ByInterface(names, option == "-o", negated))
+        case "--dst-type" | "--src-type":
+            kinds = frozenset(value.lower().split(","))
+            reading.tests.append(ByAddressKind(kinds, option == "--src-type", negated))
+        case "-m" if value == "rpfilter":
+            reading.tests.append(ByReversePath(negated=True))
+        case "--rt-type" if value == "0" and _ANY_ROUTING_HEADER in reading.doubts:
+            reading.doubts.remove(_ANY_ROUTING_HEADER)
+            reading.tests.append(ByRoutingHeader(negated))
+        case "--hl-eq" if not negated and _always_has(value, reading.match):
+            pass
+        case "--nfacct-name":
+            pass
+        case "-m" if value == "rt":
+            reading.doubts.append(_ANY_ROUTING_HEADER)
+        case "-m" if value not in _MATCHES_KNOWN:
+            reading.doubts.append(f"match {value!r} is not understood")
+        case "-m":
+            pass
+        case _:
             reading.doubts.append(f"{option} {value} is not understood")
+
+
+def _icmp(reading: _Reading, value: str, *, negated: bool) -> None:
+    kind, slash, _ = value.partition("/")
+    if kind in {"any", "255"} and not negated:
+        return
+    types = IntervalSet.single(int(kind))
+    if slash:
+        reading.doubts.append(f"code {value!r} is not understood")
+    if not (slash and negated):
+        reading.match &= Match(destination_ports=ALL_PORTS - types if negated else types)
+
+
+def _always_has(hop_limit: str, match: Match) -> bool:
+    types = _HOP_LIMITS.get(hop_limit)
+    icmp = match.protocols == IntervalSet.single(PROTOCOL_NUMBERS["icmpv6"])
+    return icmp and types is not None and types.covers(match.destination_ports)
+
+
+def _flags(reading: _Reading, mask: str, wanted: str, *, negated: bool) -> None:
+    try:
+        reading.tests.append(ByFlags(flags_of(mask), flags_of(wanted), negated))
+    except ValueError as error:
+        reading.doubts.append(f"TCP flags {error} are not understood")
 
 
 def _tracked(reading: _Reading, value: str, *, negated: bool) -> None:

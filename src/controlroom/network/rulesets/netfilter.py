@@ -18,6 +18,7 @@ from controlroom.network.ports import ALL_PORTS
 from controlroom.network.projection import Direction
 from controlroom.network.rulesets.chains import Action, BaseChain, Line, View
 from controlroom.network.rulesets.layout import Label, Layout, Turn, Turns
+from controlroom.network.rulesets.line_tests import LineTest, Place
 
 # Where NAT stands on its hooks, whatever priority an nft chain of type nat has (NF_IP_PRI_NAT_DST, NF_IP_PRI_NAT_SRC).
 DESTINATION_NAT, SOURCE_NAT = -100, 100
@@ -92,18 +93,35 @@ class Stack:
         """Say whether some NAT chain has a line."""
         return any(self.chains.get(one.base.name) for one in self.hooked if one.translates)
 
+    @property
+    def tests(self) -> frozenset[LineTest]:
+        """Every test of every line."""
+        return frozenset(one for lines in self.chains.values() for line in lines for one in line.tests)
+
     def program(
-        self, direction: Direction, phase: Phase = Phase.OPENING, own: Addresses | None = None
+        self,
+        direction: Direction,
+        phase: Phase = Phase.OPENING,
+        own: Addresses | None = None,
+        interfaces: Mapping[str, Addresses] | None = None,
     ) -> Program:
         """Return what becomes of a connection's packets in one phase, said about the packet that opens it.
 
-        With a host's ``own`` addresses it is known whether a translated packet stays on the host.
+        With a host's ``own`` addresses it is known whether a translated packet stays on the host; ``interfaces`` are
+        the addresses behind each.
         """
-        return _Writer(self, direction, phase, own or Addresses()).write()
+        return _Writer(self, direction, phase, own or Addresses(), interfaces or {}).write()
 
-    def translations(self, direction: Direction, own: Addresses | None = None) -> Program:
+    def translations(
+        self,
+        direction: Direction,
+        own: Addresses | None = None,
+        interfaces: Mapping[str, Addresses] | None = None,
+    ) -> Program:
         """Return a program that stops nothing and tells how packets are translated."""
-        return _Writer(self, direction, Phase.OPENING, own or Addresses(), bare=True).write()
+        return _Writer(
+            self, direction, Phase.OPENING, own or Addresses(), interfaces or {}, bare=True
+        ).write()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +141,7 @@ class _Writer:
     direction: Direction
     phase: Phase
     own: Addresses
+    interfaces: Mapping[str, Addresses]
     bare: bool = False
     layout: Layout = field(init=False)
     end: Label = field(default_factory=Label)
@@ -174,7 +193,7 @@ class _Writer:
             self.layout.turn = self._untracked_reply
         for number, stage in enumerate(stages, start=1):
             accept = self.end if number == len(stages) else Label()
-            self.layout.base_chain(stage.base, self._view(fate, stage), accept=accept)
+            self.layout.base_chain(stage.base, self._at(stage, self._view(fate, stage)), accept=accept)
         self.layout.turn = None
         self.layout.lead(self.end)
 
@@ -235,7 +254,11 @@ class _Writer:
             base = one.base if one.translates else replace(one.base, policy=Action.ACCEPT)
             early = not one.translates and one.priority < CONNTRACK
             view = View(_IN_FRONT_OF_TRACKING) if early else self._view(fate, None)
-            self.layout.base_chain(base, view, accept=Label())
+            self.layout.base_chain(base, self._at(one, view, Phase.OPENING), accept=Label())
+
+    def _at(self, one: Hooked, view: View, phase: Phase | None = None) -> View:
+        place = Place(one.hook, phase or self.phase, self.own, self.interfaces)
+        return replace(view, place=place)
 
     def _untracked_reply(self, line: Line) -> Iterator[Turn]:
         yield Turn(None, f"{line.name!r} takes replies out of tracking")

@@ -14,7 +14,7 @@ from controlroom.network.rulesets.interface import Ruleset, RulesetText
 from controlroom.network.rulesets.netfilter import Hook, Hooked, Stack
 from controlroom.network.rulesets.nftables_match import ONLY_FAMILY, read_rule
 from controlroom.network.rulesets.nftables_text import objects_of_text
-from controlroom.network.rulesets.stacks import ruleset_of
+from controlroom.network.rulesets.stacks import SNAPSHOT, ruleset_of
 
 _PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}
 
@@ -56,7 +56,12 @@ class NftablesParser:
         for one in objects:
             if isinstance(rule := one.get("rule"), Mapping):
                 _add_rule(tables, rule)
-        return ruleset_of(self.name, Stack(tuple(tables.hooked), tables.chains))
+        passing = any(
+            isinstance(found := one.get("set") or one.get("map"), Mapping)
+            and {"timeout", "dynamic"} & {str(flag) for flag in _flags(found)}
+            for one in objects
+        )
+        return ruleset_of(self.name, Stack(tuple(tables.hooked), tables.chains), SNAPSHOT if passing else ())
 
 
 PARSER = NftablesParser()

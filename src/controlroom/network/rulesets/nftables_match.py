@@ -9,6 +9,14 @@ from controlroom.network.analysis.model import ALL_PROTOCOLS
 from controlroom.network.intervals import NOTHING, IntervalSet
 from controlroom.network.ports import ALL_PORTS
 from controlroom.network.rulesets.chains import CONDITION_WORDS, Action, Condition, Line
+from controlroom.network.rulesets.line_tests import (
+    ByAddressKind,
+    ByFlags,
+    ByInterface,
+    ByReversePath,
+    LineTest,
+    flags_of,
+)
 
 _V4, _V6 = (only(family, family.everything) for family in Family)
 ONLY_FAMILY = {
@@ -45,6 +53,8 @@ ICMPV6_TYPES = {
     "mld2-listener-report": 143,
 }
 _ICMP_TYPES = {"echo-reply": 0, "destination-unreachable": 3, "echo-request": 8, "time-exceeded": 11}
+_TCP_FLAGS = {"protocol": "tcp", "field": "flags"}
+ALL_FLAGS = 255
 # Statements that let the packet go on as it is, as far as any match here can tell.
 _HARMLESS = frozenset({"counter", "log", "comment", "quota-object", "last"})
 _TRANSLATIONS = frozenset({"dnat", "snat", "redirect", "masquerade"})
@@ -63,6 +73,7 @@ class _Reading:
     family: str = "inet"
     possible: bool = True
     conditions: list[Condition] = field(default_factory=list)
+    tests: list[LineTest] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)
 
 
@@ -128,7 +139,8 @@ def _line(
     if not reading.possible:
         return []
     reason = "; ".join([*reading.doubts, *([doubt] if doubt else [])])
-    return [Line(name, reading.match, action, chain, reason, tuple(reading.conditions), rewrite)]
+    conditions, tests = tuple(reading.conditions), tuple(reading.tests)
+    return [Line(name, reading.match, action, chain, reason, conditions, rewrite, tests)]
 
 
 def _translation(name: str, reading: _Reading, kind: str, body: Mapping[str, object]) -> list[Line]:
@@ -175,7 +187,9 @@ def _mapped(name: str, reading: _Reading, body: Mapping[str, object]) -> list[Li
                 *lines,
                 *_line(name, reading, Action.OPAQUE, doubt="an element of 'vmap' is not understood"),
             ]
-        own = replace(reading, conditions=[*reading.conditions], doubts=[*reading.doubts])
+        own = replace(
+            reading, conditions=[*reading.conditions], tests=[*reading.tests], doubts=[*reading.doubts]
+        )
         _apply(own, {"op": "==", "left": body.get("key"), "right": {"set": [element[0]]}})
         kind, what = next(iter(element[1].items()), ("", None))
         if kind in _VERDICTS or kind in {"jump", "goto"}:
@@ -192,8 +206,12 @@ def _apply(reading: _Reading, body: Mapping[str, object]) -> None:
             raise _NotUnderstood(f"operator {operator!r}")
         kind, what = next(iter(left.items()))
         negated = operator == "!="
-        if kind == "payload" and isinstance(what, Mapping):
+        if kind == "&" or what == _TCP_FLAGS:
+            _flags(reading, what, right, operator=str(operator))
+        elif kind == "payload" and isinstance(what, Mapping):
             _payload(reading, str(what.get("protocol")), str(what.get("field")), right, negated=negated)
+        elif kind == "fib" and isinstance(what, Mapping):
+            _fib(reading, what, right, negated=negated)
         elif kind == "meta" and isinstance(what, Mapping):
             _meta(reading, str(what.get("key")), right, negated=negated)
         elif (
@@ -264,8 +282,8 @@ def _payload(reading: _Reading, protocol: str, name: str, right: object, *, nega
 
 
 def _meta(reading: _Reading, key: str, right: object, *, negated: bool) -> None:
-    if key in {"iif", "iifname", "oif", "oifname"} and _words(right) == {"lo"}:
-        _decided(reading, truth=False, negated=negated)
+    if key in {"iif", "iifname", "oif", "oifname"}:
+        _interface(reading, key, right, negated=negated)
     elif key == "l4proto":
         reading.match &= Match(
             _negate(_numbers(reading, right, PROTOCOL_NUMBERS), ALL_PROTOCOLS, negated=negated)
@@ -274,6 +292,58 @@ def _meta(reading: _Reading, key: str, right: object, *, negated: bool) -> None:
         reading.match &= ONLY_FAMILY["ip" if right in {"ipv4", "ip"} else "ip6"]
     else:
         raise _NotUnderstood(f"meta {key}")
+
+
+def _interface(reading: _Reading, key: str, right: object, *, negated: bool) -> None:
+    members = _members(reading, right)
+    if not all(isinstance(one, str) for one in members):
+        raise _NotUnderstood(f"meta {key} of an unknown shape")
+    # Packets on the loopback interface are left out.
+    names = frozenset(str(one) for one in members) - {"lo"}
+    if not names:
+        _decided(reading, truth=False, negated=negated)
+    else:
+        reading.tests.append(ByInterface(names, key.startswith("oif"), negated))
+
+
+def _fib(reading: _Reading, what: Mapping[str, object], right: object, *, negated: bool) -> None:
+    flags = what.get("flags")
+    asked = frozenset([flags] if isinstance(flags, str) else flags if isinstance(flags, list) else [])
+    result = what.get("result")
+    if result == "type" and asked in ({"daddr"}, {"saddr"}):
+        reading.tests.append(ByAddressKind(frozenset(_words(right)), "saddr" in asked, negated))
+    elif result in {"oif", "oifname"} and "saddr" in asked and "iif" in asked and isinstance(right, bool):
+        # Whether there is a way back to the source by the interface it came from: false is "missing".
+        reading.tests.append(ByReversePath(negated=right is not negated))
+    else:
+        raise _NotUnderstood("match on 'fib'")
+
+
+def _flags(reading: _Reading, what: object, right: object, *, operator: str) -> None:
+    """Understand ``tcp flags syn``, which asks for one of them, ``== syn``, and ``& (syn | ack) == syn``."""
+    mask = ALL_FLAGS
+    if isinstance(what, list):
+        if len(what) != 2 or what[0] != {"payload": _TCP_FLAGS}:
+            raise _NotUnderstood("a match on bits")
+        mask = _bits(what[1])
+    reading.match &= Match(IntervalSet.single(Protocol.TCP))
+    plain = not isinstance(what, list)
+    if plain and isinstance(right, Mapping) and isinstance(members := right.get("set"), list):
+        raise _NotUnderstood(f"a set of {len(members)} combinations of TCP flags")
+    reading.tests.append(
+        ByFlags(mask, _bits(right), negated=operator == "!=", any_of=plain and operator == "in")
+    )
+
+
+def _bits(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, Mapping) and isinstance(parts := value.get("|"), list):
+        value = parts
+    try:
+        return flags_of(",".join(_words(value)))
+    except ValueError as error:
+        raise _NotUnderstood(f"TCP flags {error}") from None
 
 
 def _address(reading: _Reading, family: Family, name: str, right: object, *, negated: bool) -> None:
@@ -317,8 +387,6 @@ def _members(reading: _Reading, right: object) -> Sequence[object]:
 def _bare(element: object) -> object:
     """Take an element out of the wrapping that carries its counter, time-out or comment."""
     if isinstance(element, Mapping) and isinstance(inner := element.get("elem"), Mapping):
-        if "timeout" in inner or "expires" in inner:
-            raise _NotUnderstood("an element that expires")
         return inner.get("val")
     return element
 

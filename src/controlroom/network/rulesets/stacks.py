@@ -1,11 +1,12 @@
 """Rulesets that stand on one Linux host: one stack, or several that stack, as programs for every packet."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from controlroom.network.addresses import Addresses
 from controlroom.network.errors import BadRuleset
 from controlroom.network.projection import Direction
 from controlroom.network.rulesets.interface import Ruleset
+from controlroom.network.rulesets.line_tests import Place
 from controlroom.network.rulesets.netfilter import Phase, Stack, merge
 
 ASSUMPTIONS = (
@@ -13,28 +14,45 @@ ASSUMPTIONS = (
     "errors pass with them.",
     "Packets on the loopback interface are left out: they never leave the host.",
 )
+SNAPSHOT = ("Sets whose elements come and go by themselves are taken as they were when they were listed.",)
 TRANSLATED = ("A translated packet keeps its source port.",)
 STACKED = ("No legacy or nft tables filter this host but those that were given: they stack.",)
 
 
 def ruleset_of(
-    parser: str, stack: Stack, assumptions: Sequence[str] = (), own: Addresses | None = None
+    parser: str,
+    stack: Stack,
+    assumptions: Sequence[str] = (),
+    own: Addresses | None = None,
+    interfaces: Mapping[str, Addresses] | None = None,
 ) -> Ruleset:
-    """Return a stack as a ruleset. Where it translates, a host's ``own`` addresses tell what stays on it."""
-    said = tuple(dict.fromkeys((*ASSUMPTIONS, *(TRANSLATED if stack.translates else ()), *assumptions)))
-    reads_anew = own is None and stack.translates
+    """Return a stack as a ruleset.
+
+    A host's ``own`` addresses tell what stays on it where it translates, and ``interfaces`` which packets use them.
+    """
+    tests = stack.tests
+    place = Place(own=own or Addresses(), interfaces=interfaces or {})
+    rest = sorted({sentence for test in tests if (sentence := test.assumption(place))})
+    said = tuple(
+        dict.fromkeys((*ASSUMPTIONS, *(TRANSLATED if stack.translates else ()), *rest, *assumptions))
+    )
+    reads_anew = own is None and (stack.translates or bool(tests))
     return Ruleset(
         parser,
-        {direction: stack.program(direction, Phase.OPENING, own) for direction in Direction},
+        {direction: stack.program(direction, Phase.OPENING, own, interfaces) for direction in Direction},
         said,
-        (lambda projection: ruleset_of(parser, stack, assumptions, projection.addresses))
+        (
+            lambda projection: ruleset_of(
+                parser, stack, assumptions, projection.addresses, projection.interfaces
+            )
+        )
         if reads_anew
         else None,
         later={
-            phase: {direction: stack.program(direction, phase, own) for direction in Direction}
+            phase: {direction: stack.program(direction, phase, own, interfaces) for direction in Direction}
             for phase in (Phase.REPLY, Phase.SEQUEL)
         },
-        translations={direction: stack.translations(direction, own) for direction in Direction}
+        translations={direction: stack.translations(direction, own, interfaces) for direction in Direction}
         if stack.translates
         else {},
         stack=stack,

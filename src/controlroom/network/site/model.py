@@ -49,7 +49,8 @@ class Party:
     """Whoever sends or receives: a host, a balancer, an external, or a whole zone.
 
     ``names`` and ``service_tag`` stand for addresses that the site does not know; firewalls that match addresses
-    cannot use them. ``ports`` are this party's own overrides, by service name.
+    cannot use them. ``ports`` are this party's own overrides, by service name. ``interfaces`` are a host's, each with
+    the addresses that its packets come from and go to.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Party:
     members: tuple[str, ...] = ()
     mode: BalancerMode = BalancerMode.PROXY
     fleet: str = ""
+    interfaces: Mapping[str, Addresses] = field(default_factory=dict)
 
     @property
     def symbolic(self) -> bool:
@@ -132,6 +134,7 @@ class Site:
     options: Options = Options()
     ports: Mapping[str, IntervalSet] = field(default_factory=dict)
     flows: tuple[SiteFlow, ...] = ()
+    border_interfaces: Mapping[str, Addresses] = field(default_factory=dict)
     file: str = "site.toml"
 
     def party(self, name: str) -> Party:

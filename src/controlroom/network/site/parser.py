@@ -1,6 +1,6 @@
 """Turns a ``site.toml`` into a `Site`, refusing whatever could be meant otherwise than it is written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from controlroom.network import catalogue
@@ -10,6 +10,7 @@ from controlroom.network.catalogue.model import IMPLIED_COMPONENTS
 from controlroom.network.errors import BadSite
 from controlroom.network.intervals import IntervalSet
 from controlroom.network.site.fleet import spell_out
+from controlroom.network.site.interfaces import read_interfaces
 from controlroom.network.site.model import (
     OPTION_CHOICES,
     OPTION_NAMES,
@@ -26,7 +27,7 @@ from controlroom.network.site.model import (
 from controlroom.network.site.toml import Source, Table, nearest
 from controlroom.network.site.whole import check_whole
 
-_TOP_KEYS = ("name", "options", "ports", "zone", "host", "fleet", "balancer", "external", "flow")
+_TOP_KEYS = ("name", "options", "ports", "zone", "host", "fleet", "balancer", "external", "flow", "border")
 _CATALOGUE_FLOWS = frozenset(flow.name for flow in catalogue.FLOWS)
 _ROLES = tuple(str(one) for one in Component if one not in IMPLIED_COMPONENTS)
 
@@ -61,11 +62,17 @@ def parse_site(text: str, *, file: str = "site.toml") -> Site:
         parties=tuple(parties),
         options=_options(top.table("options")),
         ports=_service_ports(top.table("ports")),
+        border_interfaces=_border(top.table("border")),
         flows=tuple(_flow(name, table, names) for name, table in top.named_tables("flow")),
         file=file,
     )
     check_whole(site, top)
     return site
+
+
+def _border(table: Table) -> Mapping[str, Addresses]:
+    table.allow_only(("interfaces",))
+    return read_interfaces(table)
 
 
 def _zone(name: str, table: Table) -> Zone:
@@ -86,13 +93,13 @@ def _zones_as_parties(top: Table, zones: dict[str, Zone]) -> Iterator[Party]:
 
 def _hosts(top: Table, zones: dict[str, Zone]) -> Iterator[Party]:
     for name, table in top.named_tables("host"):
-        table.allow_only(("zone", "addresses", "roles", "os", "ports"))
+        table.allow_only(("zone", "addresses", "roles", "os", "ports", "interfaces"))
         yield _host(name, table, zones, table.addresses("addresses"))
 
 
 def _fleets(top: Table, zones: dict[str, Zone]) -> Iterator[Party]:
     for name, table in top.named_tables("fleet"):
-        table.allow_only(("zone", "addresses", "roles", "os", "ports"))
+        table.allow_only(("zone", "addresses", "roles", "os", "ports", "interfaces"))
         whole = _host(name, table, zones, table.addresses("addresses"))
         yield from spell_out(whole, table)
 
@@ -104,7 +111,16 @@ def _host(name: str, table: Table, zones: dict[str, Zone], addresses: Addresses)
     system = System(table.choice("os", tuple(System), System.LINUX))
     roles = _roles(table) | _implied(system)
     ports = _service_ports(table.table("ports"))
-    return Party(name, PartyKind.HOST, zone, addresses, roles, system, ports)
+    return Party(
+        name,
+        PartyKind.HOST,
+        zone,
+        addresses,
+        roles,
+        system,
+        ports,
+        interfaces=read_interfaces(table),
+    )
 
 
 def _implied(system: System | None) -> frozenset[Component]:
@@ -116,7 +132,7 @@ def _implied(system: System | None) -> frozenset[Component]:
 
 
 def _balancer(name: str, table: Table, zones: dict[str, Zone]) -> Party:
-    table.allow_only(("zone", "addresses", "members", "mode", "os", "ports"))
+    table.allow_only(("zone", "addresses", "members", "mode", "os", "ports", "interfaces"))
     # A balancer that is an appliance or a cloud's service has no operating system to write rules for.
     system = System(table.choice("os", tuple(System), System.LINUX)) if "os" in table.values else None
     addresses = table.addresses("addresses")
@@ -134,6 +150,7 @@ def _balancer(name: str, table: Table, zones: dict[str, Zone]) -> Party:
         system,
         ports=_service_ports(table.table("ports")),
         members=members,
+        interfaces=read_interfaces(table),
         mode=BalancerMode(table.choice("mode", tuple(BalancerMode), BalancerMode.PROXY)),
     )
 
