@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, cast, delete, func, literal_column, select
+from sqlalchemy import String, cast, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.audit import service as audit
 from controlroom.devices.errors import DeviceNotFound, NameTaken, PoolNotFound
+from controlroom.devices.loads import PoolLoad, read_pool_loads, read_taken
 from controlroom.devices.models import (
     Device,
     DeviceMode,
@@ -27,15 +28,12 @@ from controlroom.foundation.errors import Conflict, FieldError, Invalid, Precond
 from controlroom.foundation.ids import new_id
 from controlroom.foundation.paging import Field, Grammar, Kind, Page, PageRequest, fetch_page
 from controlroom.identity.caller import Caller
-from controlroom.identity.filters import Conditions
 from controlroom.identity.permissions import Permission
 from controlroom.identity.places import PoolsAt
 
 _DISPATCH_TOPIC = "dispatch"
 _PRESENCE_SHOWN = 50
 _NAMES_AT_ONCE = 500
-_ACTIVE = ("assigned", "running", "paused")
-"""States of attempts, in the words of the index of those that hold slots: SQLite uses it for no others."""
 
 
 def mode_topic(device_id: str) -> str:
@@ -185,16 +183,13 @@ class DeviceService:
         """Return how many attempts each device has at the moment."""
         caller.require(Permission.DEVICE_READ)
         async with self._database.read() as session:
-            seen = devices_for(caller, Permission.DEVICE_READ)
-            rows = await session.execute(self._taken(seen))
-            return {device_id: count for device_id, count in rows}  # noqa: C416  # rows are not pairs to the type checker
+            return await read_taken(session, devices_for(caller, Permission.DEVICE_READ))
 
-    @staticmethod
-    def _taken(seen: Conditions) -> Any:
-        attempts = Device.metadata.tables["attempts"]
-        active = attempts.c.state.in_([literal_column(f"'{state}'") for state in _ACTIVE])
-        among = (attempts.c.device_id.in_(select(Device.id).where(*seen)),) if seen else ()
-        return select(attempts.c.device_id, func.count()).where(active, *among).group_by(attempts.c.device_id)
+    async def pool_loads(self, caller: Caller, pool_ids: Sequence[str]) -> dict[str, PoolLoad]:
+        """Return how full pools are, of the devices that the caller sees; a pool without any is not in it."""
+        caller.require(Permission.DEVICE_READ)
+        async with self._database.read() as session:
+            return await read_pool_loads(session, pool_ids, devices_for(caller, Permission.DEVICE_READ))
 
     async def pools_page(self, caller: Caller, request: PageRequest) -> Page[PoolOut]:
         """Return a page of pools with their members, by name unless asked otherwise."""

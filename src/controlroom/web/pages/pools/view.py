@@ -1,12 +1,11 @@
 """The list of device pools."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from controlroom.devices.models import Device, DeviceMode
+from controlroom.devices.loads import PoolLoad
 from controlroom.devices.schemas import PoolOut
 from controlroom.foundation.paging import Page, PageRequest
 from controlroom.identity.access import page_caller
@@ -29,9 +28,7 @@ class PoolRow:
     """A pool with how many of its devices take work now, and how full they are."""
 
     pool: PoolOut
-    online: int
-    slots: int
-    taken: int
+    load: PoolLoad
 
 
 POOLS = TableSpec(
@@ -67,20 +64,11 @@ async def pools(
 
     async def rows(asked: PageRequest) -> Page[PoolRow]:
         found = await service.pools_page(caller, asked)
-        ids = {device_id for pool in found.items for device_id in pool.device_ids}
-        known = await service.names(caller, sorted(ids))
-        return Page(_rows(found.items, known, await service.taken_slots(caller)), found.next_cursor)
+        loads = await service.pool_loads(caller, [each.id for each in found.items])
+        return Page(
+            [PoolRow(each, loads.get(each.id, PoolLoad())) for each in found.items], found.next_cursor
+        )
 
     table = await shown_table(request, caller, POOLS, wanted, rows)
     context = {"table": table, "may_create": caller.may(Permission.DEVICE_MANAGE, EVERYWHERE)}
     return page(request, caller, "pages/pools/pools.html", context, status=table.status)
-
-
-def _rows(pools: Sequence[PoolOut], devices: Mapping[str, Device], taken: Mapping[str, int]) -> list[PoolRow]:
-    rows = []
-    for pool in pools:
-        members = [devices[device_id] for device_id in pool.device_ids if device_id in devices]
-        online = [each for each in members if each.connected_at and each.mode is DeviceMode.ACTIVE]
-        slots, busy = sum(each.slots for each in online), sum(taken.get(each.id, 0) for each in online)
-        rows.append(PoolRow(pool, len(online), slots, busy))
-    return rows
