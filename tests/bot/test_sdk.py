@@ -207,3 +207,18 @@ def test_closed_standard_error_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> 
     for stream in (closed, None):
         monkeypatch.setattr(sys, "stderr", stream)
         bot.log.error("nobody hears")
+
+
+def test_a_file_among_the_inputs_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given_inputs = tmp_path / "inputs.json"
+    given_inputs.write_text(json.dumps({"paper": "/work/a.pdf", "more": ["/work/b.pdf"], "count": 3}))
+    monkeypatch.setenv("CONTROLROOM_INPUTS", str(given_inputs))
+    inputs = Inputs()
+    assert inputs.path("paper") == Path("/work/a.pdf")
+    assert inputs.paths("more") == [Path("/work/b.pdf")]
+    assert inputs.paths("absent") == []
+    for wrong in (lambda: inputs.path("count"), lambda: inputs.paths("count"), lambda: inputs.paths("paper")):
+        with pytest.raises(TypeError):
+            wrong()
+    with pytest.raises(bot.InputMissing):
+        inputs.path("absent")

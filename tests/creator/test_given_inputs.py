@@ -61,3 +61,17 @@ def test_document_that_is_no_object_is_refused_by_its_name(text: str) -> None:
 def test_odd_schemas_break_nothing(value: str, schema: Any) -> None:
     found = inputs_from_pairs([f"name={value}"], {"properties": {"name": schema}})
     assert list(found) == ["name"]
+
+
+def test_a_list_of_files_is_given_by_its_name_several_times() -> None:
+    file = {"type": "string", "format": "file"}
+    schema = {
+        "type": "object",
+        "properties": {"more": {"type": "array", "items": {"$ref": "#/$defs/file"}}, "one": file},
+        "$defs": {"file": file},
+    }
+    assert inputs_from_pairs(["more=@a.pdf", "one=123", "more=@b.pdf"], schema) == {
+        "more": ["@a.pdf", "@b.pdf"],
+        "one": "123",
+    }
+    assert inputs_from_pairs(['more=["@a.pdf"]'], schema) == {"more": ["@a.pdf"]}

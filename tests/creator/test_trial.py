@@ -167,3 +167,49 @@ async def test_what_is_left_out_of_the_package_is_not_there_in_a_trial(tmp_path:
     )
     trial, _ = await tried(folder, state)
     assert trial.outputs == {"files": ["main.py"]}
+
+
+async def test_a_file_among_the_inputs_is_the_authors_own_by_its_path(script: Path, state: Path) -> None:
+    script.write_text(
+        f"{HEAD}# [tool.controlroom.inputs]\n"
+        '# paper = { type = "file", contentMediaType = "text/plain", x-max-mb = 0.01 }\n'
+        '# more = { type = "array", items = { type = "string", format = "file" }, required = false }\n# ///\n'
+        "import stat\n"
+        "from controlroom import bot\n"
+        'paths = [bot.inputs.path("paper"), *bot.inputs.paths("more")]\n'
+        'bot.output("texts", [path.read_text() for path in paths])\n'
+        'bot.output("names", [path.name for path in paths])\n'
+        'bot.output("modes", [stat.S_IMODE(path.stat().st_mode) for path in paths])\n'
+    )
+    (script.parent / "a").mkdir()
+    one, two = script.parent / "one.txt", script.parent / "a" / "one.txt"
+    one.write_text("one")
+    two.write_text("two")
+    trial, _ = await tried(script, state, {"paper": str(one), "more": [f"@{two}", str(one)]})
+    assert trial.exit_code == 0
+    assert trial.outputs == {
+        "texts": ["one", "two", "one"],
+        "names": ["one.txt", "one-2.txt", "one.txt"],
+        "modes": [0o400] * 3,
+    }
+    assert one.read_text() == "one"
+    assert one.stat().st_mode & 0o200, "the author's own file stays as it was"
+
+
+async def test_a_file_that_is_not_there_or_does_not_fit_is_told_at_its_field(
+    script: Path, state: Path
+) -> None:
+    script.write_text(
+        f"{HEAD}# [tool.controlroom.inputs]\n"
+        '# paper = { type = "file", contentMediaType = "text/plain", x-max-mb = 0.01 }\n'
+        '# more = { type = "array", items = { type = "string", format = "file" } }\n# ///\n'
+    )
+    (script.parent / "large.txt").write_text("x" * 20_000)
+    with pytest.raises(InputsInvalid) as refused:
+        await tried(
+            script, state, {"paper": str(script.parent / "large.txt"), "more": ["/nowhere", str(script)]}
+        )
+    assert {field.pointer: field.message.split(":")[0] for field in refused.value.fields} == {
+        "/inputs/paper": "must be a file of at most 0.01 MB",
+        "/inputs/more/0": "names no file on this machine",
+    }

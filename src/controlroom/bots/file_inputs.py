@@ -49,7 +49,7 @@ class FileRule:
         if wanted and not is_of_type:
             return f"must be a file of type {self.media_type}, not {media_type}"
         if self.limit_bytes is not None and size_bytes > self.limit_bytes:
-            return f"must be a file of at most {self.limit_bytes / MEGABYTE:g} MB"
+            return f"must be a file of at most {self.limit_bytes / MEGABYTE:.4g} MB"
         return ""
 
 
@@ -82,7 +82,7 @@ def rule_of(schema: Mapping[str, Any]) -> FileRule:
     limit = schema.get(LIMIT_KEYWORD)
     return FileRule(
         str(schema.get("contentMediaType", "")),
-        int(limit * MEGABYTE) if isinstance(limit, int | float) and limit > 0 else None,
+        round(limit * MEGABYTE) if isinstance(limit, int | float) and limit > 0 else None,
     )
 
 

@@ -354,7 +354,7 @@ def _inputs(
 def _schema(client: Client, bot: str, version: int | None, task: str) -> dict[str, Any]:
     """Return the schema of the inputs that a run would be asked for, empty where that cannot be told."""
     current = client.get(f"/bots/{bot}")
-    number = version or current.get("current_number") or (current.get("current") or {}).get("number")
+    number = version or current.get("current_version")
     if not number:
         return {}
     manifest: dict[str, Any] = client.get(f"/bots/{bot}/versions/{number}").get("manifest", {})

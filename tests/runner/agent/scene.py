@@ -93,7 +93,7 @@ class ScriptedExecutor:
 
     async def discard(self, workspace: Path) -> None:
         for path in sorted(workspace.rglob("*"), reverse=True):
-            path.unlink()
+            path.rmdir() if path.is_dir() else path.unlink()
         if workspace.exists():
             workspace.rmdir()
 

@@ -109,6 +109,9 @@ class ControlRoom:
         self.package_status = 200
         self.artifact_status = 204
         self.package_requests = 0
+        self.files: dict[str, bytes] = {}
+        self.file_status = 200
+        self.file_requests = 0
         self.forgets = 0
         """So many reports are taken and never answered."""
         self.forgotten: list[Report] = []
@@ -199,6 +202,8 @@ class ControlRoom:
             await _answer(send, 401, b'{"detail": "This key was revoked."}', "application/problem+json")
         elif scope["path"] == POLL_PATH:
             await self._poll(scope, headers, receive, send)
+        elif "/files/" in scope["path"]:
+            await self._input_file(*scope["path"].split("/")[-3::2], headers, send)
         elif scope["path"].endswith("/package"):
             await self._package(scope["path"].split("/")[-2], headers, send)
         elif "/artifacts/" in scope["path"]:
@@ -281,6 +286,14 @@ class ControlRoom:
         self.join_tokens.discard(request.token)
         reply = JoinReply("dev_1", request.name, self.key)
         await _answer(send, 200, msgspec.json.encode(reply), "application/json")
+
+    async def _input_file(self, attempt_id: str, file_id: str, headers: dict[str, str], send: Send) -> None:
+        self.file_requests += 1
+        plan = self.attempt(attempt_id).plan
+        if plan is None or headers.get("x-attempt-token") != plan.token or self.file_status != 200:
+            await _answer(send, self.file_status if plan else 404, b'{"detail": "Not now."}', "application/json")
+        else:
+            await _answer(send, 200, self.files[file_id], "application/octet-stream")
 
     async def _package(self, attempt_id: str, headers: dict[str, str], send: Send) -> None:
         self.package_requests += 1
