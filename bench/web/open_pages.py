@@ -92,6 +92,7 @@ class OpenPage:
     fetched_at: float = 0.0
     turn_at: float = 0.0
     is_stale: bool = False
+    is_fetching: bool = False
     pending: "asyncio.Task[None] | None" = None
 
     async def live(self, opened: asyncio.Event, seen: Seen) -> None:
@@ -136,8 +137,6 @@ class OpenPage:
         self.is_fetching = False
         self.pending = asyncio.create_task(self.fetch_in_turn(seen))
 
-    is_fetching: bool = False
-
     async def fetch_in_turn(self, seen: Seen) -> None:
         """Wait for the turn and fetch; again where more was told meanwhile."""
         while self.is_stale:
@@ -176,7 +175,9 @@ def main() -> None:
 
 async def measure(room: ControlRoom, bot: str) -> dict[str, str]:
     """Measure the changes alone, then with the pages open, and return the figures."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    limits = httpx.Limits(
+        max_connections=None, max_keepalive_connections=None, keepalive_expiry=2
+    )  # the server closes idle connections after 5 s, and a late client must not send into that
     options = {"base_url": room.url, "timeout": 120, "limits": limits, "trust_env": False}
     async with httpx.AsyncClient(headers=room.client.headers, **options) as client:
         runs = [await ask(client, bot) for _ in range(max(PAGES // 5, 60))]
@@ -194,18 +195,18 @@ async def measure(room: ControlRoom, bot: str) -> dict[str, str]:
         ]
         witness = asyncio.create_task(note_times(client, seen))
         await asyncio.gather(*(each.wait() for each in opened))
-        most = asyncio.create_task(most_memory(server))
+        memory: list[float] = []
+        watching = asyncio.create_task(watch_memory(server, memory))
         computed, changes, took = await measured(server, change(client, bot, watched, SECONDS))
-        most.cancel()
-        memory = (await asyncio.gather(most, return_exceptions=True), most_seen[0])[1]
+        watching.cancel()
         failed = [task.exception() for task in tasks if task.done()]
         failed += [page.pending.exception() for page in pages if page.pending and page.pending.done()]
         await settle(pages)
         last = max(seen.times)
         behind = sum(page.shown < last for page in pages if not page.run_id and "run." in KINDS[page.kind])
-        for each in (*tasks, witness):
+        for each in (*tasks, witness, watching):
             each.cancel()
-        await asyncio.gather(*tasks, witness, return_exceptions=True)
+        await asyncio.gather(*tasks, witness, watching, return_exceptions=True)
         for browser in browsers:
             await browser.aclose()
     for error in failed:
@@ -220,7 +221,7 @@ async def measure(room: ControlRoom, bot: str) -> dict[str, str]:
         "server, changes alone": f"{per_change * 1000:.1f} ms of a core a change",
         "server, changes and pages": f"{computed / took:.2f} cores, of them pages {of_pages / took:.2f}",
         "one page for a second": f"{of_pages / took / len(pages) * 1000:.2f} ms of a core",
-        "memory before, at most": f"{memory_before:.0f} MB, {memory:.0f} MB",
+        "memory before, at most": f"{memory_before:.0f} MB, {max(memory):.0f} MB",
         "told": f"{seen.told / took:.0f}/s, turn after {quantiles(seen.waits)}",
         "fetched": f"{seen.fetched / took:.0f}/s, of them unchanged {seen.unchanged / max(seen.fetched, 1):.0%}, {seen.got_bytes / took / 1e6:.1f} MB/s",
         "event until told": quantiles(seen.told_after),
@@ -283,13 +284,10 @@ async def measured(server: psutil.Process, work: "asyncio.Future[int]") -> tuple
     return sum(server.cpu_times()[:2]) - before, done, time.monotonic() - begun
 
 
-most_seen = [0.0]
-
-
-async def most_memory(server: psutil.Process) -> None:
-    """Keep the most memory that the server had."""
+async def watch_memory(server: psutil.Process, memory: list[float]) -> None:
+    """Note how much resident memory the server has, in MB, twice a second."""
     while True:
-        most_seen[0] = max(most_seen[0], server.memory_info().rss / 1e6)
+        memory.append(server.memory_info().rss / 1e6)
         await asyncio.sleep(0.5)
 
 
