@@ -59,7 +59,7 @@ def test_a_file_is_kept_when_another_field_is_wrong_and_given_with_the_run(page:
         links.first.click()
     assert Path(got.value.path()).read_bytes() == b"%PDF"
     page.goto(f"{form}?last=true")
-    expect(page.locator(f"{INVOICE} [data-file-size]")).to_have_text("4 B from last time")
+    expect(page.locator(f"{INVOICE} [data-file-size]")).to_have_text("4 B · from last time")
     expect(page.locator(INVOICE)).to_contain_text("Replace it")
     run(page)
     page.wait_for_url("**/runs/run_*")
