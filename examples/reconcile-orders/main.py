@@ -31,19 +31,23 @@ class Wanted:
     period: str
     tolerance: Decimal
     fail_on_exceptions: bool
+    orders: Path
+    ledger: Path
+    invoices: Sequence[Path]
     folder: Path
+    """Where those lie that were not given themselves."""
 
 
 def main() -> None:
     """Do the whole work; a fault in the files ends the run with one sentence that names file and place."""
     wanted = read_inputs()
     try:
-        ledger = read_ledger(wanted.folder / "ledger.xlsx", wanted.period)
-        orders = read_orders(wanted.folder / "orders.csv")
+        ledger = read_ledger(wanted.ledger, wanted.period)
+        orders = read_orders(wanted.orders)
         bot.log.info("Orders read", orders=len(orders), suppliers=len(ledger.suppliers))
         if not any(f"{order.ordered_on:%Y-%m}" == wanted.period for order in orders):
-            bot.fail(f"orders.csv holds no order of {wanted.period}; choose another month.")
-        invoices, unreadable = read_invoices(wanted.folder / "invoices")
+            bot.fail(f"{wanted.orders.name} holds no order of {wanted.period}; choose another month.")
+        invoices, unreadable = read_invoices(wanted.invoices or invoices_in(wanted.folder / "invoices"))
         result = reconcile(
             orders,
             invoices,
@@ -69,15 +73,28 @@ def read_inputs() -> Wanted:
         tolerance = Decimal(str(given.get("tolerance", "0.05")))
     except InvalidOperation:
         bot.fail(f"The input tolerance must be a number, not '{given['tolerance']}'.")
-    folder = given.get("folder") or SAMPLE
-    return Wanted(period, tolerance, bool(given.get("fail_on_exceptions", False)), Path(folder).expanduser())
+    folder = Path(given.get("folder") or SAMPLE).expanduser()
+    return Wanted(
+        period,
+        tolerance,
+        bool(given.get("fail_on_exceptions", False)),
+        orders=given.path("orders") if "orders" in given else folder / "orders.csv",
+        ledger=given.path("ledger") if "ledger" in given else folder / "ledger.xlsx",
+        invoices=given.paths("invoices"),
+        folder=folder,
+    )
 
 
-def read_invoices(folder: Path) -> tuple[list[Invoice], list[Finding]]:
-    """Read every PDF of a folder; one that cannot be read becomes a finding and holds up none of the others."""
+def invoices_in(folder: Path) -> Sequence[Path]:
+    """Return the PDFs of a folder."""
     files = sorted(folder.glob("*.pdf"))
     if not files:
         bot.fail(f"There is no PDF in {folder}.")
+    return files
+
+
+def read_invoices(files: Sequence[Path]) -> tuple[list[Invoice], list[Finding]]:
+    """Read every PDF; one that cannot be read becomes a finding and holds up none of the others."""
     invoices: list[Invoice] = []
     unreadable: list[Finding] = []
     for place, file in enumerate(files):

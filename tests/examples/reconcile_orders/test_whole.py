@@ -95,3 +95,17 @@ def test_other_folder_is_read_in_place_of_the_sample(package, run_example, tmp_p
     assert done.returncode == 0, done.stderr
     assert "'Missing invoice': 12" in outputs(done.stderr)["by_kind"]
     assert "'Unreadable file': 2" in outputs(done.stderr)["by_kind"]
+
+
+def test_files_of_ones_own_are_read_in_place_of_the_samples(package, run_example, tmp_path: Path) -> None:
+    orders = tmp_path / "my-orders.csv"
+    shutil.copyfile(package / "data" / "orders.csv", orders)
+    invoices = [str(path) for path in sorted((package / "data" / "invoices").glob("RE-*.pdf"))]
+    given = {"orders": str(orders), "invoices": invoices}
+
+    done = run_example(str(package / "main.py"), inputs=given)
+    other_month = run_example(str(package / "main.py"), inputs={**given, "period": "2025-01"})
+
+    assert done.returncode == 0, done.stderr
+    assert outputs(done.stderr)["invoices"] == str(len(invoices))
+    assert "my-orders.csv holds no order of 2025-01" in other_month.stderr
