@@ -6,6 +6,8 @@ import httpx
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from controlroom.devices.schemas import PoolIn
+from controlroom.foundation.paging import PageRequest
 from controlroom.protocol.join import JoinRequest
 from controlroom.protocol.messages import DeviceFacts
 from web.served import Site, add_device
@@ -145,3 +147,17 @@ def test_pools_are_filtered_and_a_wrong_filter_is_told(client: httpx.Client, sit
     assert client.get("/pools", params={"filter": "colour:red"}).status_code == 422
     given = client.get("/api/v1/pools/export", params={"filter": "sea"}).text.splitlines()
     assert (len(given), ",filtered," in given[1]) == (2, True)
+
+
+def test_a_large_pool_shows_its_first_devices_and_leads_to_all(page: Page, site: Site) -> None:
+    devices = [add_device(site, f"many-{number:03}").id for number in range(103)]
+    site.do(lambda: site.app.state.devices.create_pool(site.caller, PoolIn(name="Many", device_ids=devices)))
+    page.goto("/pools")
+    page.get_by_role("link", name="Many").click()
+    expect(page.get_by_role("link", name="many-099")).to_be_visible()
+    expect(page.get_by_role("link", name="many-100")).to_have_count(0)
+    expect(page.get_by_text("3 more are in the pool")).to_be_visible()
+    page.get_by_role("link", name="Show all of its devices").click()
+    expect(page.get_by_role("link", name="many-000")).to_be_visible()
+    found = site.do(lambda: site.app.state.devices.list(site.caller, PageRequest("pool:Many", limit=200)))
+    assert len(found.items) == 103

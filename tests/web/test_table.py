@@ -1,6 +1,7 @@
 """The shared table in Chromium: selection and what is done with it, columns, saved filters, CSV."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from controlroom.devices.models import Device
 from controlroom.protocol.records import Level
+from controlroom.runs import queries
 from controlroom.runs.states import State
 from web.served import Site, add_device, add_run, end_run, publish, start_run, write_log
 
@@ -94,3 +96,17 @@ def test_a_run_is_compared_with_the_last_that_succeeded(page: Page, site: Site, 
     expect(page.locator(".compare-log")).to_contain_text("broken")
     expect(page.get_by_role("main")).to_contain_text("Line 2")
     expect(page.locator("tr.differs", has_text="amount")).to_be_visible()
+
+
+def test_a_filter_that_looks_at_each_row_says_how_far_and_leads_on(
+    page: Page, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "GRAMMAR", replace(queries.GRAMMAR, most_looked_at=2))
+    version = publish(site)
+    for ago in (3, 2, 1):
+        add_run(site, version, "reconcile-orders", ago_seconds=ago, reason="oldest" if ago == 3 else "")
+    page.goto("/activity?filter=oldest")
+    expect(page.get_by_role("heading", name="No run matches so far")).to_be_visible()
+    expect(page.get_by_text("up to here at those since")).to_be_visible()
+    page.get_by_role("link", name="Look further").click()
+    expect(page.locator("tbody tr")).to_have_count(1)

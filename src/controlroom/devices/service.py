@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, cast, delete, select
+from sqlalchemy import ColumnElement, String, cast, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.audit import service as audit
@@ -49,6 +49,11 @@ def _is_connected(value: str) -> Any:
     return Device.connected_at.is_not(None) if value == "yes" else Device.connected_at.is_(None)
 
 
+def _is_in_pool(value: str) -> ColumnElement[bool]:
+    members = select(PoolMember.device_id).join(DevicePool, DevicePool.id == PoolMember.pool_id)
+    return Device.id.in_(members.where((DevicePool.id == value) | (DevicePool.name == value)))
+
+
 GRAMMAR = Grammar(
     fields={
         "name": Field(Device.name, sortable=True),
@@ -58,6 +63,7 @@ GRAMMAR = Grammar(
             matches=lambda value: cast(Device.labels, String).contains(f'"{value}"', autoescape=True),
         ),
         "connected": Field(Device.connected_at, matches=_is_connected),
+        "pool": Field(Device.id, matches=_is_in_pool),
         "joined": Field(Device.joined_at, Kind.MOMENT, sortable=True),
     },
     key=Device.id,

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -81,7 +82,7 @@ async def _devices(request: Request, caller: Caller, asked: PageRequest) -> list
 async def _runs(request: Request, caller: Caller, asked: PageRequest) -> list[Target]:
     found = await runs_of(request).list(caller, asked)
     now = now_of(request)
-    return [
+    targets = [
         Target(
             run.bot_name,
             "Run",
@@ -91,3 +92,8 @@ async def _runs(request: Request, caller: Caller, asked: PageRequest) -> list[Ta
         )
         for run in found.items
     ]
+    if found.looked_to is not None and found.next_cursor:
+        address = f"/activity?{urlencode({'filter': asked.filter, 'cursor': found.next_cursor})}"
+        words = f"looked at those since {relative(found.looked_to, now)}"
+        targets.append(Target("Look through older runs", "Runs", address, "search", words))
+    return targets

@@ -25,6 +25,9 @@ Reader = Annotated[Caller, page_caller(Permission.DEVICE_READ)]
 Manager = Annotated[Caller, page_caller(Permission.DEVICE_MANAGE)]
 RightsManager = Annotated[Caller, page_caller(Permission.RIGHTS_MANAGE)]
 
+_MOST_SHOWN = 100
+"""Devices on a pool's own page; the list of devices shows all of a large one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Holder:
@@ -61,9 +64,11 @@ async def pool(request: Request, caller: Reader, pool_id: PoolId) -> Response:
     may_give = caller.may(Permission.RIGHTS_MANAGE, at)
     sees_holders = may_give or caller.may(Permission.USER_READ)
     known = await service.names(caller, found.device_ids)
+    members = [known[device_id] for device_id in found.device_ids if device_id in known]
     context = {
         "pool": found,
-        "members": [known[device_id] for device_id in found.device_ids if device_id in known],
+        "members": members[:_MOST_SHOWN],
+        "more": max(0, len(members) - _MOST_SHOWN),
         "hidden": len(found.device_ids) - len(known),
         "taken": await service.taken_slots(caller),
         "may_manage": caller.may(Permission.DEVICE_MANAGE, at),
