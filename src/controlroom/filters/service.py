@@ -1,6 +1,6 @@
 """What one can do with saved filters: keep, find, change and drop them. Owns the transactions and audit entries."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,8 +14,9 @@ from controlroom.filters.models import SavedFilter
 from controlroom.filters.schemas import FilterEditIn, FilterIn
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database, Transaction
-from controlroom.foundation.errors import FieldError
+from controlroom.foundation.errors import FieldError, Invalid
 from controlroom.foundation.ids import new_id
+from controlroom.foundation.paging import Grammar, require_readable
 from controlroom.identity.caller import Caller
 from controlroom.identity.names import require_label
 from controlroom.identity.permissions import Permission
@@ -25,11 +26,12 @@ _MOST_SHOWN = 500
 
 
 class FilterService:
-    """Saved filters, as ``app.state.filters``."""
+    """Saved filters, as ``app.state.filters``; ``lists`` says of each list what it can be filtered by."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, lists: Mapping[str, Grammar]) -> None:
         self._database = database
         self._clock = clock
+        self._lists = lists
 
     async def visible(self, caller: Caller, list_name: str = "") -> Sequence[SavedFilter]:
         """Return the caller's filters and the shared ones, by name; of one list, or of all where none is named."""
@@ -48,8 +50,9 @@ class FilterService:
             return await _found(session, caller, filter_id)
 
     async def keep(self, caller: Caller, wanted: FilterIn) -> SavedFilter:
-        """Keep a new filter; raise `FilterNameTaken` or `TooManyFilters`."""
+        """Keep a new filter; raise `FilterNameTaken`, `TooManyFilters`, or `Invalid` for one that its list cannot read."""
         caller.require(Permission.OWN_ACCOUNT)
+        require_readable(self._grammar(wanted.list_name), wanted.filter, wanted.sort)
         name, now = _name(wanted.name), self._clock.now()
         try:
             async with self._database.write() as transaction:
@@ -82,7 +85,7 @@ class FilterService:
         *,
         check_revision: Callable[[int], None] = lambda revision: None,
     ) -> SavedFilter:
-        """Change one's own filter; raise `FilterOfAnother` for another's, `FilterNameTaken` for a name in use."""
+        """Change one's own filter; raise as `keep` does, or `FilterOfAnother` for another's."""
         caller.require(Permission.OWN_ACCOUNT)
         changes: dict[str, Any] = wanted.model_dump(exclude_none=True)
         if "name" in changes:
@@ -92,6 +95,11 @@ class FilterService:
             async with self._database.write() as transaction:
                 kept = await _own(transaction.session, caller, filter_id)
                 check_revision(kept.revision)
+                if "filter" in changes or "sort" in changes:
+                    grammar = self._grammar(kept.list_name)
+                    require_readable(
+                        grammar, changes.get("filter", kept.filter), changes.get("sort", kept.sort)
+                    )
                 before = _told(kept)
                 for name, value in changes.items():
                     setattr(kept, name, value)
@@ -112,6 +120,15 @@ class FilterService:
             kept = await _own(transaction.session, caller, filter_id, or_shared=True)
             await transaction.session.delete(kept)
             _note(transaction, caller, "filter.dropped", kept, now, _told(kept))
+
+    def _grammar(self, list_name: str) -> Grammar:
+        grammar = self._lists.get(list_name)
+        if grammar is None:
+            message = (
+                f"There is no list '{list_name}'; filters are kept for {', '.join(sorted(self._lists))}."
+            )
+            raise Invalid(message, fields=(FieldError("/list_name", message),))
+        return grammar
 
 
 async def _found(session: AsyncSession, caller: Caller, filter_id: str) -> SavedFilter:

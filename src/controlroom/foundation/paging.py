@@ -240,6 +240,12 @@ def conditions(grammar: Grammar, text: str) -> list[ColumnElement[bool]]:
     return [_term(grammar, word) for word in _words(text)]
 
 
+def require_readable(grammar: Grammar, text: str, sort: str = "") -> None:
+    """Raise `Invalid`, at ``/filter`` or ``/sort``, for what the list could not be filtered or sorted by."""
+    conditions(grammar, text)
+    _sort_of(grammar, sort)
+
+
 def _split(grammar: Grammar, text: str) -> tuple[list[ColumnElement[bool]], list[ColumnElement[bool]]]:
     """Return a filter's conditions and, apart from them, those of its first choice among several values.
 

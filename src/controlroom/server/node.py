@@ -47,6 +47,7 @@ from controlroom.server.leftovers import Leftovers
 from controlroom.server.link.hub import LinkHub
 from controlroom.server.link.intake import ReportIntake
 from controlroom.server.link.long_poll import PollSessions, sweep_sessions
+from controlroom.server.lists import LISTS
 from controlroom.server.live.events import EventHub
 from controlroom.server.live.gathering import Gathering
 from controlroom.server.migrations.upgrade import newest_revision, upgrade
@@ -185,7 +186,7 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         presence=presence,
         runs=RunService(database, blobs, clock, settings),
         input_files=InputFileService(database, blobs, clock, settings),
-        filters=FilterService(database, clock),
+        filters=FilterService(database, clock, LISTS),
         sites=SiteService(database, clock),
         attempt_files=AttemptFiles(database, blobs, clock, settings, tokens),
         hub=hub,
