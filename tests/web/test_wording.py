@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from controlroom.runs.states import State
-from controlroom.web.wording import STATE_FACES, duration, exact, relative, short_id, size
+from controlroom.web.wording import STATE_FACES, browser_name, duration, exact, relative, short_id, size
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -60,3 +60,18 @@ def test_every_state_has_a_word_an_icon_and_a_tone() -> None:
     assert STATE_FACES.keys() == set(State)
     assert len({face.word for face in STATE_FACES.values()}) == len(State)
     assert len({face.icon for face in STATE_FACES.values()}) == len(State)
+
+
+@pytest.mark.parametrize(
+    ("agent", "told"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36", "Chrome on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0", "Edge on Windows"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1", "Safari on iPhone"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 15.0; rv:145.0) Gecko/20100101 Firefox/145.0", "Firefox on macOS"),
+        ("python-httpx/0.28", "python-httpx/0.28"),
+        ("", "unknown"),
+    ],
+)  # fmt: skip
+def test_browsers_are_told_by_name(agent: str, told: str) -> None:
+    assert browser_name(agent) == told

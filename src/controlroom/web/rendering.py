@@ -36,6 +36,7 @@ def make_environment(assets: Assets) -> Environment:
         "size",
         "count",
         "short_id",
+        "browser_name",
         "as_json",
         "state_face",
         "presence_face",

@@ -14,6 +14,18 @@ _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
 _SHORT_ID_TAIL = 6
+_BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+"""Marks in a User-Agent, those first whose browsers carry the marks of others too."""
+_SYSTEMS = (
+    ("Windows", "Windows"), ("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"), ("Linux", "Linux"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +131,15 @@ def short_id(value: str) -> str:
     """Return the part of an id by which people tell things apart: its prefix and its random end."""
     prefix, _, body = value.partition("_")
     return f"{prefix}_{body[-_SHORT_ID_TAIL:]}" if body else value
+
+
+def browser_name(agent: str) -> str:
+    """Return the browser and the system that a User-Agent tells of, as ``Firefox on Windows``; a program's own first word."""
+    browser = next((name for mark, name in _BROWSERS if mark in agent), "")
+    if not browser:
+        return agent.split(" ", 1)[0] or "unknown"
+    system = next((name for mark, name in _SYSTEMS if mark in agent), "")
+    return f"{browser} on {system}" if system else browser
 
 
 def as_json(value: Any) -> str:

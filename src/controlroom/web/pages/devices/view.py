@@ -35,10 +35,10 @@ DEVICES = TableSpec(
     columns=(
         Column("name", "Name", sort="name", heading=True),
         Column("state", "State", style="w-presence"),
-        Column("load", "Slots taken", style="w-load"),
+        Column("load", "Slots taken", style="w-load w-aside"),
         Column("labels", "Labels", style="cut"),
-        Column("system", "System", style="cut"),
-        Column("version", "Runner"),
+        Column("system", "System", style="w-less"),
+        Column("version", "Runner", style="w-less"),
         Column("python", "Python", shown=False),
         Column("seen", "Last word", style="w-time"),
         Column("joined", "Joined", sort="joined", style="w-time", shown=False, newest_first=True),

@@ -196,7 +196,7 @@ def _bars(log: Sequence[LogStretch], scale: _Scale) -> tuple[Bar, ...]:
             place * UNITS / BARS,
             round(max(2.0, count / most * BAR_HEIGHT), 1),
             round(count),
-            "failed" if level >= Level.ERROR else "warning" if level >= Level.WARNING else "running",
+            "failed" if level >= Level.ERROR else "warning" if level >= Level.WARNING else "waiting",
         )
         for place, (count, level) in enumerate(zip(lines, levels, strict=True))
         if count > 0

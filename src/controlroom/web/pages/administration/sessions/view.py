@@ -35,7 +35,7 @@ SESSIONS = TableSpec(
         Column("agent", "Browser", style="cut"),
         Column("created", "Signed in", sort="created", style="w-time", newest_first=True),
         Column("used", "Last used", sort="used", style="w-time", newest_first=True),
-        Column("expires", "Ends at the latest", style="w-time"),
+        Column("expires", "Ends at the latest", style="w-time w-less"),
         Column("id", "Id", shown=False),
         Column("actions", "", style="number w-action"),
     ),

@@ -35,10 +35,10 @@ USERS = TableSpec(
     columns=(
         Column("name", "Name", sort="name", heading=True),
         Column("display_name", "Shown as", sort="display_name"),
-        Column("kind", "Kind"),
+        Column("kind", "Kind", style="w-less"),
         Column("roles", "Roles everywhere", style="cut"),
         Column("state", "State"),
-        Column("factor", "Second factor"),
+        Column("factor", "Second factor", style="w-less"),
         Column("seen", "Last seen", style="w-time"),
         Column("created", "Made", sort="created", style="w-time", newest_first=True),
         Column("updated", "Changed", sort="updated", style="w-time", newest_first=True, shown=False),
