@@ -18,6 +18,7 @@ from controlroom.foundation.ids import new_id
 from controlroom.foundation.live_settings import LiveSettings
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
+from controlroom.identity.places import Place, Placed, PlaceKind
 from controlroom.protocol.messages import StartAttempt
 from controlroom.protocol.plan import PlannedFile
 from controlroom.runs.errors import AttemptForbidden, IdempotencyKeyReused
@@ -165,6 +166,15 @@ async def test_a_file_of_a_run_that_one_may_read_may_be_named_and_of_no_other(de
     assert set(await desk.refused(BLIND, paper=paper.id)) == {"/inputs/paper"}
     again = await desk.room.runs.repeat(BLIND, run.id, RepeatIn())
     assert again.inputs == {"paper": paper.id}, "who may run it again may do so with its files"
+
+
+async def test_a_right_in_one_folder_opens_no_file_of_a_run_in_another(desk: Desk) -> None:
+    paper = await desk.upload()
+    await desk.ask(paper=paper.id)
+    placed = Placed({Place(PlaceKind.FOLDER, "/sales"): ASKER})
+    elsewhere = Caller(CALLER.actor, new_id("usr"), "eve", placed.anywhere, placed=placed)
+    assert set(await desk.files.known(BOB, {paper.id})) == {paper.id}
+    assert await desk.files.known(elsewhere, {paper.id}) == {}
 
 
 async def test_the_same_key_gives_the_same_run_when_its_file_is_the_same(desk: Desk) -> None:
