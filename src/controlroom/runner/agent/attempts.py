@@ -100,8 +100,7 @@ class Attempts:
         self.outbox.remove(attempt_id)
         self._held.pop(attempt_id, None)
         await attempt.artifacts.close()
-        await attempt.spool.remove()
-        await asyncio.to_thread(attempt.folder.remove)
+        await attempt.spool.remove(attempt.folder.root)
 
     async def sync(self) -> None:
         """Bring all that was reported to the disk itself."""

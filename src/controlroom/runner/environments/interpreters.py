@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ class Interpreter:
     version: str
 
 
+@cache
 def own_interpreter() -> Interpreter:
     """Return the Python that this runner was installed with."""
     base = getattr(sys, "_base_executable", None) or sys.executable

@@ -79,13 +79,14 @@ class AttemptExecution:
         """Carry the attempt out and report its end."""
         course = self._course = _Course()
         reporter = self._reporter = Reporter(self._sink, line_limit=self._plan.limits.log_lines)
+        has_link = True
         try:
             ending = await self._judged(course, reporter)
             usage = Usage(
                 course.cpu_seconds, course.peak_memory_bytes, course.clock.seconds() if course.started else 0
             )
-            if await asyncio.to_thread(is_nearly_full, self._workspace.root):
-                await asyncio.to_thread(self._workspace.empty)  # the attempt's last words need room
+            await asyncio.to_thread(self._make_room)
+            has_link = False
             now = time.time()
             self._reporter = None
             await reporter.finish(
@@ -93,8 +94,15 @@ class AttemptExecution:
             )
         finally:
             await reporter.abandon()
-            await asyncio.to_thread(self._workspace.remove_link)
+            if has_link:
+                await asyncio.to_thread(self._workspace.remove_link)
             self._over.set()
+
+    def _make_room(self) -> None:
+        """Take away what only the bot needed outside of its folder, and on a full disk all that it left: last words need room."""
+        self._workspace.remove_link()
+        if is_nearly_full(self._workspace.root):
+            self._workspace.empty()
 
     async def cancel(self, grace_seconds: float, outcome: Outcome, reason: str) -> None:
         """Ask the bot to end, and have its whole tree ended after the grace time. Returns at once."""

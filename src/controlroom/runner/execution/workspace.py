@@ -126,10 +126,13 @@ class Workspace:
 
     def within_package(self, relative: str) -> Path:
         """Return a path of the package; raise `PackageUnusable` where it leads out of it."""
-        path = (self.package / relative).resolve()
-        if not path.is_relative_to(self.package.resolve()):
-            raise PackageUnusable(f"The plan names {relative!r}, which lies outside of the package.")
-        return path
+        package = str(self.package)
+        path = os.path.normpath(os.path.join(package, relative))
+        if _leads_out(path, package) or _passes_link(path, package):
+            path = os.path.realpath(os.path.join(package, relative))
+            if _leads_out(path, os.path.realpath(package)):
+                raise PackageUnusable(f"The plan names {relative!r}, which lies outside of the package.")
+        return Path(path)
 
     def remember_processes(self, identities: dict[int, float]) -> None:
         """Note the processes, so that whoever comes after a crash can end them."""
@@ -165,6 +168,19 @@ class Workspace:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "wb") as file:
             file.write(content)
+
+
+def _leads_out(path: str, folder: str) -> bool:
+    return path != folder and not path.startswith(folder + os.sep)
+
+
+def _passes_link(path: str, folder: str) -> bool:
+    """Say whether a link lies on the way from a folder, itself included, to a path below it."""
+    while path != folder:
+        if os.path.islink(path):
+            return True
+        path = os.path.dirname(path)
+    return os.path.islink(folder)
 
 
 async def discard_workspace(root: Path) -> None:

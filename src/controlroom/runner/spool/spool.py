@@ -160,13 +160,13 @@ class Spool:
         """Let go of the files and keep them."""
         await self._in_turn(asyncio.to_thread(self._journal.close))
 
-    async def remove(self) -> None:
-        """Delete the spool: the Control Room wants no more of this attempt."""
-        await self._in_turn(asyncio.to_thread(self._delete))
+    async def remove(self, around: Path | None = None) -> None:
+        """Delete the spool, with a folder ``around`` it where one is given: the Control Room wants no more of this attempt."""
+        await self._in_turn(asyncio.to_thread(self._delete, around or self._folder))
 
-    def _delete(self) -> None:
+    def _delete(self, folder: Path) -> None:
         self._journal.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
     async def _in_turn(self, work: Coroutine[Any, Any, T]) -> T:
         """Do one piece of work at a time, to its end even where the caller is cancelled: a thread cannot be stopped."""
