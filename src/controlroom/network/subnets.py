@@ -21,8 +21,7 @@ def subnet(policy: Policy, zone: str) -> Projection:
         raise UnknownName("zone of the site", zone)
     own = prefixes[zone]
     inbound = tuple(
-        replace(permit, destinations=mine)
-        for permit, mine in _within(policy, own, Direction.INBOUND)
+        replace(permit, destinations=mine) for permit, mine in _within(policy, own, Direction.INBOUND)
     )
     permits = {Direction.INBOUND: inbound}
     if policy.site.options.egress == "contract":
@@ -35,9 +34,7 @@ def subnet(policy: Policy, zone: str) -> Projection:
         policy.site.name,
         permits,
         own,
-        symbolic=tuple(
-            one for one in policy.symbolic if any(party.addresses & own for party in one.parties)
-        ),
+        symbolic=tuple(one for one in policy.symbolic if any(party.addresses & own for party in one.parties)),
         cluster=tuple(permit for permit in inbound if permit.cluster),
         hosts={host.name: host.addresses for host in policy.site.hosts},
         service_tags={
@@ -48,9 +45,7 @@ def subnet(policy: Policy, zone: str) -> Projection:
     )
 
 
-def _within(
-    policy: Policy, own: Addresses, direction: Direction
-) -> Iterator[tuple[Permit, IntervalSet]]:
+def _within(policy: Policy, own: Addresses, direction: Direction) -> Iterator[tuple[Permit, IntervalSet]]:
     for permit in policy.permits:
         near = permit.destinations if direction is Direction.INBOUND else permit.sources
         if mine := near & own.of(permit.family):

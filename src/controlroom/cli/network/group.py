@@ -14,6 +14,7 @@ from controlroom.network.policy import Policy, derive_policy
 from controlroom.network.projection import Projection, Projector, Scope
 from controlroom.network.reports.tables import PortTable, write_tables
 from controlroom.network.site import read_site
+from controlroom.network.subnets import subnet as subnet_of
 
 FINDINGS = 1
 BAD_INPUT = 2
@@ -29,6 +30,12 @@ SiteOption = Annotated[Path, typer.Option("--site", help="The site file.")]
 HostOption = Annotated[str, typer.Option("--host", help="One host of the site.")]
 BorderOption = Annotated[
     str, typer.Option("--border", help="The border between all zones (all), or between two: front:nodes.")
+]
+SubnetOption = Annotated[
+    str,
+    typer.Option(
+        "--subnet", help="One zone, where a cloud's firewall lies on its subnet; all for every zone."
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for scripts.")]
 
@@ -54,17 +61,18 @@ def read_policy(site: Path) -> Policy:
     return policy
 
 
-def projections(policy: Policy, host: str, border: str, scopes: frozenset[Scope]) -> Iterator[Projection]:
-    """Yield the host or border that was asked for, or every host; raise `NetworkError` where it cannot be."""
+def projections(
+    policy: Policy, host: str, border: str, scopes: frozenset[Scope], subnet: str = ""
+) -> Iterator[Projection]:
+    """Yield the host, border or subnets asked for, or every host; raise `NetworkError` where it cannot be."""
+    if sum(map(bool, (host, border, subnet))) > 1:
+        raise NetworkError("give one of --host, --border and --subnet")
+    if subnet:
+        yield from _subnets(policy, subnet, scopes)
+        return
     projector = Projector(policy)
-    if host and border:
-        raise NetworkError("give --host or --border, not both")
     if border:
-        if Scope.BORDER not in scopes:
-            raise NetworkError(
-                "this target stands on hosts only: it lies on a machine's own interface, where no border is; give --host, "
-                "or a target for borders (nftables, iptables, firewalld, cisco-ios ...)"
-            )
+        _refuse_other_scopes(scopes)
         first, _, second = border.partition(":")
         yield projector.border() if border == "all" else projector.border(first, second)
         return
@@ -72,6 +80,30 @@ def projections(policy: Policy, host: str, border: str, scopes: frozenset[Scope]
         raise NetworkError("this target stands on borders only; give --border all or --border ZONE:ZONE")
     for name in [host] if host else [one.name for one in policy.site.hosts]:
         yield projector.host(name)
+
+
+def _subnets(policy: Policy, name: str, scopes: frozenset[Scope]) -> Iterator[Projection]:
+    if Scope.SUBNET not in scopes:
+        raise NetworkError(
+            "this target does not lie on subnets; give --host or --border, or a target that does (azure-arm, "
+            "azure-bicep, azure-terraform, gcp-terraform)"
+        )
+    for zone in [one.name for one in policy.site.zones] if name == "all" else [name]:
+        yield subnet_of(policy, zone)
+
+
+def _refuse_other_scopes(scopes: frozenset[Scope]) -> None:
+    if Scope.BORDER in scopes:
+        return
+    if Scope.SUBNET in scopes:
+        raise NetworkError(
+            "this target has no border between two zones: it lies on each zone's own subnet; give --subnet ZONE or "
+            "--subnet all, or a target for borders (nftables, iptables, firewalld, cisco-ios ...)"
+        )
+    raise NetworkError(
+        "this target stands on hosts only: it lies on a machine's own interface, where no border is; give --host, "
+        "or a target for borders (nftables, iptables, firewalld, cisco-ios ...)"
+    )
 
 
 def show(tables: list[PortTable], output: str) -> None:

@@ -10,6 +10,7 @@ from controlroom.cli.network.group import (
     BorderOption,
     HostOption,
     SiteOption,
+    SubnetOption,
     app,
     errors_as_exit_codes,
     projections,
@@ -28,13 +29,15 @@ def render(
     ],
     host: HostOption = "",
     border: BorderOption = "",
+    subnet: SubnetOption = "",
     out: Annotated[Path | None, typer.Option("--out", help="Folder to write to; without it, print.")] = None,
 ) -> None:
-    """Render firewall rules: for one host, for a border, or for every host. Each is proved before it is shown."""
+    """Render firewall rules: for a host, a border or a subnet, or for every host. Each is proved before it is shown."""
     with errors_as_exit_codes():
         chosen = renderer(target)
         renderings = [
-            _proved(one, chosen.name) for one in projections(read_policy(site), host, border, chosen.scopes)
+            _proved(one, chosen.name)
+            for one in projections(read_policy(site), host, border, chosen.scopes, subnet)
         ]
         for rendering in renderings:
             _write(rendering, out)

@@ -11,6 +11,7 @@ from controlroom.cli.network.group import (
     BorderOption,
     HostOption,
     SiteOption,
+    SubnetOption,
     app,
     errors_as_exit_codes,
     one_of,
@@ -34,6 +35,7 @@ def verify(
     ],
     host: HostOption = "",
     border: BorderOption = "",
+    subnet: SubnetOption = "",
     ruleset_format: Annotated[
         str, typer.Option("--ruleset", help="The kind of ruleset; else it is recognised.")
     ] = "",
@@ -43,9 +45,9 @@ def verify(
     """Prove that what a firewall allows is exactly what the contract needs."""
     with errors_as_exit_codes():
         one_of("--format", output, VERDICT_FORMATS)
-        if not host and not border:
-            raise NetworkError("say which firewall this is: --host NAME or --border all")
-        (projection,) = projections(read_policy(site), host, border, frozenset(Scope))
+        if not host and not border and subnet in {"", "all"}:
+            raise NetworkError("say which firewall this is: --host NAME, --border all or --subnet ZONE")
+        (projection,) = projections(read_policy(site), host, border, frozenset(Scope), subnet)
         files = tuple(RulesetText(path.name, path.read_text(encoding="utf-8")) for path in rulesets)
         verdicts = prove(projection, parse_ruleset(files, format_name=ruleset_format), idle=idle)
         names = tuple(file.name for file in files)

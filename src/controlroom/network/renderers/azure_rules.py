@@ -33,7 +33,8 @@ FIRST_PRIORITY, LAST_PRIORITY = 100, 4096
 LONGEST_NAME = 80
 LONGEST_DESCRIPTION = 140
 API_VERSION = "2024-05-01"
-SCOPES = frozenset({Scope.HOST})
+# A group lies on an interface, or on a subnet, where it also sees what machines of the subnet say to each other.
+SCOPES = frozenset({Scope.HOST, Scope.SUBNET})
 
 _ANY = ("*",)
 _WORDS = {Direction.INBOUND: ("Inbound", "in"), Direction.OUTBOUND: ("Outbound", "out")}

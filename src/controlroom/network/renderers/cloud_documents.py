@@ -125,7 +125,7 @@ def terraform_variables(provider: str, source: str, version: str, variables: Map
 
 def summary(projection: Projection) -> str:
     """Return the line that heads every file."""
-    return f"controlroom: firewall of host {projection.name} in site {projection.site}. Default deny."
+    return f"controlroom: firewall of {projection.scope} {projection.name} in site {projection.site}. Default deny."
 
 
 def family_word(family: Family) -> str:

@@ -1,6 +1,7 @@
 """Renders GCP VPC firewall rules for Terraform (provider google), in Terraform's JSON syntax, as for Azure.
 
-Rules say both sides and the host's network tag. Allowing rules have priority 999 and denials 1000, where a denial wins:
+Rules say both sides and the host's network tag; those of a subnet lie on the whole network, and their addresses alone
+keep them to the subnet. Allowing rules have priority 999 and denials 1000, where a denial wins:
 what others allow at the default priority, 1000, does not open the host, and what they deny there does not close it.
 """
 
@@ -40,11 +41,11 @@ _ANYWHERE = {Family.IPV4: ANYWHERE_V4, Family.IPV6: ANYWHERE_V6}
 
 
 class GcpTerraformRenderer:
-    """The rules of one host, bound to it by its network tag; rules of other names are not touched."""
+    """The rules of one host, bound to it by its network tag, or of one subnet; rules of other names are not touched."""
 
     name = "gcp-terraform"
     title = "GCP VPC firewall rules for Terraform (.tf.json)"
-    scopes = frozenset({Scope.HOST})
+    scopes = frozenset({Scope.HOST, Scope.SUBNET})
     parser = "gcp"
 
     def render(self, projection: Projection) -> Rendering:
@@ -52,7 +53,7 @@ class GcpTerraformRenderer:
         refuse_symbolic(projection, self.name)
         resources = dict(_resources(projection))
         mend = "declare wider prefixes in the site, or divide the host's roles"
-        refuse_more_than(MOST_RULES, len(resources), "firewall rules for one host", mend)
+        refuse_more_than(MOST_RULES, len(resources), f"firewall rules for one {projection.scope}", mend)
         file = f"{projection.name}-gcp.tf.json"
         return Rendering(
             self.name,
@@ -89,7 +90,7 @@ def _resources(projection: Projection) -> Iterator[tuple[str, dict[str, object]]
                 for destinations in chunks(_written(permit.family, permit.destinations), MOST_RANGES):
                     name = _name(projection.name, direction, permit, used)
                     yield name, _allowing(name, projection, direction, permit, sources, destinations)
-        for family in Family:
+        for family in _denied(projection):
             name = safe_name(
                 f"{TAG}-{projection.name}-{_DIRECTIONS[direction][1]}-default-deny-{family_word(family)}",
                 odd=_ODD,
@@ -125,13 +126,28 @@ def _allowing(
 
 
 def _denying(name: str, projection: Projection, direction: Direction, family: Family) -> dict[str, object]:
-    side = "source_ranges" if direction is Direction.INBOUND else "destination_ranges"
+    far, near = ("source_ranges", "destination_ranges")
+    if direction is Direction.OUTBOUND:
+        far, near = near, far
     text = f"{TAG}: default deny of {family.title}"
     return {
         **_head(name, projection, direction, text, DENY_PRIORITY),
-        side: [_ANYWHERE[family]],
+        far: [_ANYWHERE[family]],
+        **_near_ranges(projection, near, family),
         "deny": [{"protocol": "all"}],
     }
+
+
+def _denied(projection: Projection) -> tuple[Family, ...]:
+    """Return the families to deny: of a host both, of a subnet those in which it has addresses."""
+    return projection.addresses.families if projection.scope is Scope.SUBNET else tuple(Family)
+
+
+def _near_ranges(projection: Projection, side: str, family: Family) -> dict[str, object]:
+    """Return what keeps a subnet's denial from the rest of the network, as a host's tag does."""
+    if projection.scope is Scope.HOST:
+        return {}
+    return {side: _written(family, projection.addresses.of(family))}
 
 
 def _head(
@@ -143,7 +159,7 @@ def _head(
         "network": "${var.network}",
         "priority": priority,
         "direction": _DIRECTIONS[direction][0],
-        "target_tags": [network_tag(projection.name)],
+        **({"target_tags": [network_tag(projection.name)]} if projection.scope is Scope.HOST else {}),
     }
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from controlroom.network.addresses import Family
-from controlroom.network.analysis import Program, Rule, Verdict
+from controlroom.network.analysis import Program, Rule
 from controlroom.network.errors import BadRuleset
 from controlroom.network.projection import Direction, Projection
 from controlroom.network.rulesets.azure_bicep_text import looks_like_bicep
@@ -97,21 +97,27 @@ def _choose(
     """Return the groups that one host stands behind: those with its tag, else the one or two that are given."""
     if projection is None:
         return list(groups), []
+    what = f"{projection.scope} {projection.name}"
     mine = [group for group in groups if group.host == projection.name]
-    others = [group.name for group in groups if group.host != projection.name]
     if mine:
-        note = f"Groups without the tag of host {projection.name} do not lie on it: {', '.join(others)}."
-        return mine, [note] if others else []
+        subnets = [group for group in groups if projection.party and group.host == projection.party.zone]
+        others = [group.name for group in groups if group not in (*mine, *subnets)]
+        notes = [
+            f"Group {one.name} lies on the subnet of {what}, and stands before it too." for one in subnets
+        ]
+        if others:
+            notes.append(f"Groups without the tag of {what} do not lie on it: {', '.join(others)}.")
+        return [*mine, *subnets], notes
     free = [group for group in groups if not group.host]
     if not 1 <= len(free) <= _MOST_GROUPS:
         names = ", ".join(group.name for group in groups)
         raise BadRuleset(
-            f"which of these groups does host {projection.name!r} stand behind: {names}? Give the one of its interface "
-            "and the one of its subnet alone (az network nsg show)"
+            f"which of these groups does {projection.scope} {projection.name!r} stand behind: {names}? Give the one of "
+            "its interface and the one of its subnet alone (az network nsg show)"
         )
     if len(free) == _MOST_GROUPS:
         return free, [
-            f"Groups {free[0].name} and {free[1].name} both stand before the host: interface and subnet."
+            f"Groups {free[0].name} and {free[1].name} both stand before {what}: interface and subnet."
         ]
     return free, []
 
@@ -140,8 +146,8 @@ def _program(
             if not rule.serves(direction, projection, named, served):
                 rules.extend(rule.rules())
         stacked.append((group.name, rules))
-    rules = [*elsewhere(projection, direction), *stack(stacked)]
-    return program(rules, projection, default=Verdict.DENY, name="end of the group")
+    first = elsewhere(projection, direction)
+    return program(stack(stacked), projection, first=first, name="end of the group")
 
 
 def _of_direction(group: SecurityGroup, direction: Direction) -> Iterable[JsonObject]:

@@ -131,12 +131,22 @@ def elsewhere(projection: Projection | None, direction: Direction) -> list[Rule]
 
 
 def program(
-    rules: Sequence[Rule], projection: Projection | None, *, default: Verdict = Verdict.DENY, name: str
+    rules: Sequence[Rule],
+    projection: Projection | None,
+    *,
+    first: Sequence[Rule] = (),
+    default: Verdict = Verdict.DENY,
+    name: str,
 ) -> Program:
-    """Return a program of a platform's rules; raise `BadRuleset` for far too many."""
+    """Return a program of a platform's rules behind what comes ``first``; raise `BadRuleset` for far too many."""
     if len(rules) > MOST_RULES:
         raise BadRuleset(f"{len(rules)} rules are more than the {MOST_RULES} that one host could have")
-    return Program((*platform_rules(projection), *rules), default, name)
+    ahead = [*first, *platform_rules(projection)]
+    behind = [
+        replace(rule, target=rule.target + len(ahead)) if rule.effect is Effect.SKIP else rule
+        for rule in rules
+    ]
+    return Program((*ahead, *behind), default, name)
 
 
 def stack(groups: Sequence[tuple[str, Sequence[Rule]]]) -> list[Rule]:

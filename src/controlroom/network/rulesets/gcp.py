@@ -11,7 +11,7 @@ from controlroom.network.addresses import Addresses, parse_addresses
 from controlroom.network.analysis import Effect, Protocol, Rule, Verdict
 from controlroom.network.errors import BadRuleset
 from controlroom.network.intervals import IntervalSet
-from controlroom.network.projection import Direction, Projection
+from controlroom.network.projection import Direction, Projection, Scope
 from controlroom.network.renderers.gcp_terraform import network_tag
 from controlroom.network.rulesets.cloud_files import (
     JsonObject,
@@ -26,8 +26,9 @@ from controlroom.network.rulesets.cloud_rules import (
     NEIGHBOURS,
     Service,
     Side,
+    elsewhere,
     no_border,
-    of_host,
+    of_host_or_subnet,
     port_set,
     program,
     rules_of,
@@ -123,22 +124,25 @@ def _read(name: str, firewalls: Sequence[_Firewall], projection: Projection | No
     for direction, implied in ((Direction.INBOUND, Verdict.DENY), (Direction.OUTBOUND, Verdict.ALLOW)):
         ordered = sorted((one for one in chosen if _direction(one) is direction), key=_order)
         rules = [rule for one in ordered for rule in _rules(one, projection)]
-        programs[direction] = program(rules, projection, default=implied, name=f"implied rule of {direction}")
+        first = elsewhere(projection, direction)
+        programs[direction] = program(
+            rules, projection, first=first, default=implied, name=f"implied rule of {direction}"
+        )
     tags = (
         (f"The instance of host {projection.name} has network tag {network_tag(projection.name)}.",)
-        if projection
+        if projection and projection.scope is Scope.HOST
         else ()
     )
     return Ruleset(
         name,
         programs,
         (*_ASSUMPTIONS, *tags),
-        seen_from=lambda seen: _read(name, firewalls, of_host(seen)),
+        seen_from=lambda seen: _read(name, firewalls, of_host_or_subnet(seen)),
     )
 
 
 def _of_one_network(firewalls: Sequence[_Firewall], projection: Projection | None) -> Sequence[_Firewall]:
-    if projection is None or len({one.network for one in firewalls}) < 2:
+    if projection is None or projection.scope is Scope.SUBNET or len({one.network for one in firewalls}) < 2:
         return firewalls
     tag = network_tag(projection.name)
     mine = {one.network for one in firewalls if tag in listed(one.values.get("targetTags"))}
