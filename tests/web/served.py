@@ -290,17 +290,16 @@ def write_log(
     late: bool = False,
     at: datetime | None = None,
     apart_seconds: float = 0.001,
-    at_once: int = _LINES_AT_ONCE,
 ) -> None:
     """Add lines to an attempt's log, or to what came after its end; from now on, or from another moment."""
     now = at or datetime.now(UTC)
 
     async def work(transaction: Transaction) -> None:
         attempt = await transaction.session.get_one(Attempt, attempt_id)
-        for start in range(0, len(texts), at_once):
+        for start in range(0, len(texts), _LINES_AT_ONCE):
             records = [
                 LogRecord(now.timestamp() + number * apart_seconds, Stream.LOG, level, text)
-                for number, (level, text) in enumerate(texts[start : start + at_once], start)
+                for number, (level, text) in enumerate(texts[start : start + _LINES_AT_ONCE], start)
             ]
             await append_records(transaction, attempt, records, late=late)
             await transaction.session.flush()

@@ -285,7 +285,7 @@ def _failed_run(site: Site, version: BotVersion, device: Device) -> str:
         (Level.INFO, 'Traceback (most recent call last):\n  File "main.py", line 41, in send'),
         (Level.ERROR, "1 order was not sent: 4147"),
     ]
-    write_log(site, attempt, lines, at=run.created_at + timedelta(seconds=4), apart_seconds=1.8, at_once=4)
+    write_log(site, attempt, lines, at=run.created_at + timedelta(seconds=4), apart_seconds=1.8)
     add_artifact(site, run.id, "not-sent.csv", 18_234, "text/csv")
     _add_picture(site, run.id)
     end_run(
@@ -379,7 +379,7 @@ def _begin(
     _ask(site, run.id, "ruth")
     lines = [(Level.INFO, f"item {number} of 240 done") for number in range(1, 91)]
     begun = run.created_at + timedelta(seconds=4)
-    write_log(site, attempt_id, lines, at=begun, apart_seconds=(ago - 5) / 90, at_once=4)
+    write_log(site, attempt_id, lines, at=begun, apart_seconds=(ago - 5) / 90)
 
     async def progress(transaction: Transaction) -> None:
         attempt = await transaction.session.get_one(Attempt, attempt_id)

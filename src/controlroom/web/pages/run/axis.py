@@ -177,7 +177,11 @@ def _steps(samples: Sequence[tuple[Sample, float]], scale: _Scale) -> tuple[Step
 
 
 def _bars(log: Sequence[LogStretch], scale: _Scale) -> tuple[Bar, ...]:
-    """Spread each stretch of the log evenly over the time in which it came; the highest bar fills the row."""
+    """Spread each stretch of the log evenly over the time in which it came; the highest bar fills the row.
+
+    Which of a stretch's lines is the gravest is not known, only that one is: the stretch's last bar shows it, so that one
+    error does not paint all of a short log.
+    """
     lines = [0.0] * BARS
     levels = [0] * BARS
     begun = scale.begun.timestamp()
@@ -189,7 +193,7 @@ def _bars(log: Sequence[LogStretch], scale: _Scale) -> tuple[Bar, ...]:
         last = max(first, last)
         for place in range(first, last + 1):
             lines[place] += stretch.lines / (last - first + 1)
-            levels[place] = max(levels[place], stretch.highest_level)
+        levels[last] = max(levels[last], stretch.highest_level)
     most = max(lines)
     return tuple(
         Bar(
