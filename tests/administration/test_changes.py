@@ -9,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from conftest import SteeredClock
 from controlroom.administration.changeable import CHANGEABLE
 from controlroom.administration.changes import LiveSettingsService
+from controlroom.administration.consequences import NotConfirmed, consequences_of
 from controlroom.audit.actor import Actor, ActorKind
 from controlroom.audit.models import AuditEntry
+from controlroom.audit.service import AuditService
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
 from controlroom.foundation.errors import Conflict, Forbidden, Invalid, NotFound, PreconditionFailed
@@ -152,3 +155,41 @@ def test_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         Source.ENVIRONMENT,
         "CONTROLROOM_SECRET_KEY",
     )
+
+
+async def test_entries_are_only_let_go_once_someone_said_yes_to_how_many(
+    database: Database, clock: SteeredClock
+) -> None:
+    settings = Settings()
+    audit = AuditService(database, clock, b"k" * 32)
+    service = LiveSettingsService(
+        database, clock, settings, LiveSettings.of(settings), consequences_of(audit, clock)
+    )
+    began = clock.now()
+    for value in (30, 31, 32):
+        await service.change(ADMINISTRATOR, "event_retention_hours", value, check_revision=any_revision)
+    clock.advance(3 * 86_400)
+    await service.change(ADMINISTRATOR, "event_retention_hours", 33, check_revision=any_revision)
+
+    async def keep(days: int | None, *, yes: bool = False) -> str:
+        return (
+            await service.change(
+                ADMINISTRATOR,
+                "audit_retention_days",
+                days,
+                check_revision=any_revision,
+                is_confirmed=yes,
+            )
+        ).value
+
+    with pytest.raises(NotConfirmed) as asked:
+        await keep(2)
+    told = f"3 audit entries go for good: number 1 to 3, from {began:%Y-%m-%d %H:%M} to {began:%Y-%m-%d %H:%M} UTC"
+    assert told in asked.value.detail
+    assert (await service.get(ADMINISTRATOR, "audit_retention_days")).value == "0"
+    assert await keep(10) == "10"  # nothing is that old
+    assert await keep(2, yes=True) == "2"
+    assert await keep(3) == "3"  # keeps more than before
+    with pytest.raises(NotConfirmed):
+        await keep(1)
+    assert await keep(None) == "0"  # for ever again

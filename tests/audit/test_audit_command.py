@@ -1,6 +1,7 @@
 """`controlroom audit`, as it is typed, on both databases."""
 
 import asyncio
+import io
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -153,7 +154,7 @@ def test_a_checkpoint_kept_elsewhere_holds_and_tells_when_the_log_no_longer_does
 
 
 def test_old_entries_are_exported_removed_and_proved_together_with_their_export(
-    command: Command, change, tmp_path: Path
+    command: Command, change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # type: ignore[no-untyped-def]
     change(five_entries)
     assert command("seal").code == 0
@@ -162,7 +163,14 @@ def test_old_entries_are_exported_removed_and_proved_together_with_their_export(
     whole = tmp_path / "whole.jsonl"
     assert command("export", "--filter", "action:thing.*", "--output", str(whole)).code == 0
     assert len(whole.read_text().splitlines()) == 5
-    said = command("retain", "--older-than", "1d", "--export-to", str(exported))
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    unsaid = command("retain", "--older-than", "1d")
+    assert (unsaid.code, "Remove 4 entries for good, number 1 to 4, from" in unsaid.err) == (
+        EXIT_FAILED,
+        True,
+    )
+    assert not exported.exists()
+    said = command("retain", "--older-than", "1d", "--export-to", str(exported), "--yes")
     assert (said.code, "4 entries were removed: 1 to 4" in said.out) == (0, True)
     assert command("verify").code == 0
     assert command("verify", "--checkpoint", str(checkpoint)).code == 0

@@ -9,6 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from controlroom.audit.retention import Removable
 from controlroom.foundation.paging import PageRequest
 from controlroom.identity.models import UserKind
 from controlroom.identity.permissions import Permission
@@ -323,6 +324,34 @@ def test_a_setting_is_changed_refused_and_put_back(page: Page, site: Site) -> No
     assert live.session_idle_minutes == at_start
     entries = site.do(lambda: site.app.state.audit.page(PageRequest(filter="action:setting.changed")))
     assert [entry.target_id for entry in entries.items] == ["session_idle_minutes"] * 2
+
+
+def test_letting_audit_entries_go_asks_first_and_says_how_many(
+    page: Page, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, ended = datetime(2026, 1, 2, 8, tzinfo=UTC), datetime(2026, 3, 4, 9, tzinfo=UTC)
+
+    async def some(_before: datetime) -> Removable:
+        return Removable(1_234, 1, 1_234, began, ended)
+
+    monkeypatch.setattr(site.app.state.audit, "would_remove", some)
+    live = site.app.state.live
+    at_start = live.audit_retention_days
+    page.goto("/administration/settings")
+    setting = page.locator(".setting", has=page.locator("#s-audit_retention_days"))
+    for answer in ("Keep as it is", "Remove them"):
+        setting.get_by_role("textbox").fill("7")
+        setting.get_by_role("button", name="Change").click()
+        asked = setting.get_by_role("alert")
+        expect(asked).to_contain_text("1,234 audit entries go for good")
+        expect(asked).to_contain_text("from 2026-01-02 08:00 to 2026-03-04 09:00 UTC")
+        assert live.audit_retention_days == at_start
+        asked.get_by_role("link" if answer.startswith("Keep") else "button", name=answer).click()
+        expect(setting.get_by_role("alert")).to_have_count(0)
+    expect(setting.get_by_role("textbox")).to_have_value("7")
+    assert live.audit_retention_days == 7
+    setting.get_by_role("button", name="Put back").click()
+    expect(setting.get_by_role("textbox")).to_have_value(str(at_start))
 
 
 def test_health_names_what_is_missing_and_what_to_do(page: Page) -> None:

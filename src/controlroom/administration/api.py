@@ -61,10 +61,15 @@ async def change_setting(
 ) -> SettingOut:
     """Change a setting that may change at run time, on every node, from the revision that If-Match names.
 
-    Needs the right 'settings.manage', for `audit_retention_days` 'audit.manage'.
+    Needs the right 'settings.manage', for `audit_retention_days` 'audit.manage'. A change that destroys
+    something is refused with 409 `not_confirmed`, which says what, until it is `confirmed`.
     """
     found = await live_settings_of(request).change(
-        caller, name, body.value, check_revision=partial(require_match, request)
+        caller,
+        name,
+        body.value,
+        check_revision=partial(require_match, request),
+        is_confirmed=body.confirmed,
     )
     set_etag(response, found.revision)
     return SettingOut.of(found)

@@ -1,7 +1,7 @@
 """What one can do with settings: see them with where each came from, and change the few that may change at run time."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from controlroom.administration.changeable import CHANGEABLE, Changeable
+from controlroom.administration.consequences import Consequence, NotConfirmed
 from controlroom.audit.service import record
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database, Transaction
@@ -46,13 +47,24 @@ class SettingView:
 
 
 class LiveSettingsService:
-    """Settings of one Control Room, as ``app.state.live_settings``; keeps the node's `LiveSettings` up to date."""
+    """Settings of one Control Room, as ``app.state.live_settings``; keeps the node's `LiveSettings` up to date.
 
-    def __init__(self, database: Database, clock: Clock, settings: Settings, live: LiveSettings) -> None:
+    ``consequences`` say of some settings what a change would destroy.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        settings: Settings,
+        live: LiveSettings,
+        consequences: Mapping[str, Consequence] | None = None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._settings = settings
         self._live = live
+        self._consequences = consequences or {}
 
     async def all(self, caller: Caller) -> Sequence[SettingView]:
         """Return every setting, in the order in which they are declared."""
@@ -70,12 +82,19 @@ class LiveSettingsService:
         return found
 
     async def change(
-        self, caller: Caller, name: str, value: int | None, *, check_revision: Callable[[int], None]
+        self,
+        caller: Caller,
+        name: str,
+        value: int | None,
+        *,
+        check_revision: Callable[[int], None],
+        is_confirmed: bool = False,
     ) -> SettingView:
         """Change a setting on every node, or with None put it back to what is read at the start.
 
         Raises `NotFound`, `Conflict` for one that is only read at the start, `Invalid` for a value that cannot stand,
-        `Forbidden` without the right to it; ``check_revision`` may refuse the present revision.
+        `Forbidden` without the right to it, `NotConfirmed` where it would destroy something and that is not
+        ``is_confirmed``; ``check_revision`` may refuse the present revision.
         """
         before = await self.get(caller, name)
         if before.changeable is None:
@@ -84,6 +103,9 @@ class LiveSettingsService:
             )
         caller.require_everywhere(before.changeable.permission)
         wanted = None if value is None else before.changeable.checked(value)
+        check_revision(before.revision)
+        if not is_confirmed:
+            await self._require_harmless(before, wanted)
         try:
             async with self._database.write() as transaction:
                 await self._write(transaction, caller, before, wanted, check_revision)
@@ -91,6 +113,15 @@ class LiveSettingsService:
             raise Conflict(f"Someone changed '{name}' at the same moment; look at it again.") from None
         await self.bring_up_to_date()
         return await self.get(caller, name)
+
+    async def _require_harmless(self, before: SettingView, wanted: int | None) -> None:
+        consequence = self._consequences.get(before.name)
+        if consequence is None:
+            return
+        value = int(before.read.value) if wanted is None else wanted
+        lost = await consequence(int(before.value), value)
+        if lost:
+            raise NotConfirmed(f"{lost} Confirm that, or choose a longer time.")
 
     async def _write(
         self,

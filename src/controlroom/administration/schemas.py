@@ -58,6 +58,11 @@ class SettingIn(Schema):
     value: int | None = Field(
         description="Within the setting's bounds; null puts it back to what was read at the start."
     )
+    confirmed: bool = Field(
+        False,
+        description="Yes to what the change destroys. Without it such a change is refused with `not_confirmed`, "
+        "and the answer says what would be lost.",
+    )
 
 
 class ComponentOut(Schema):

@@ -48,6 +48,27 @@ class Removed:
     last: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Removable:
+    """What retention would remove: ``count`` entries, ``first`` to ``last``, made from ``oldest`` to ``newest``."""
+
+    count: int
+    first: int = 0
+    last: int = 0
+    oldest: datetime | None = None
+    newest: datetime | None = None
+
+
+async def told_removable(session: AsyncSession, before: datetime, *, is_sent: bool) -> Removable:
+    """Say what may go, without removing it."""
+    first, last = await removable(session, before, is_sent=is_sent)
+    if last < first:
+        return Removable(0)
+    ends = select(AuditEntry.time).where(AuditEntry.number.in_((first, last))).order_by(AuditEntry.number)
+    times = (await session.scalars(ends)).all()
+    return Removable(last - first + 1, first, last, times[0], times[-1]) if times else Removable(0)
+
+
 async def removable(session: AsyncSession, before: datetime, *, is_sent: bool) -> tuple[int, int]:
     """Return the first and the last number that may go; the last is below the first where none may.
 

@@ -16,7 +16,14 @@ from controlroom.audit.errors import RetentionRefused, SealBroken
 from controlroom.audit.export import exported_lines
 from controlroom.audit.models import AuditAnchor, AuditDelivery, AuditEntry
 from controlroom.audit.record import record
-from controlroom.audit.retention import Kept, Removed, removable, remove_stretches
+from controlroom.audit.retention import (
+    Kept,
+    Removable,
+    Removed,
+    removable,
+    remove_stretches,
+    told_removable,
+)
 from controlroom.audit.seal import Seal, read_seal, renew_seal
 from controlroom.audit.search import searching
 from controlroom.audit.signing import Signer
@@ -122,6 +129,11 @@ class AuditService:
         await signer.public_key()  # reads the key before the chain's lock is taken
         async with self._database.write() as transaction:
             return await make_checkpoint(transaction, signer, actor=actor, time=self._clock.now())
+
+    async def would_remove(self, before: datetime) -> Removable:
+        """Say what `retain` would remove now, without removing it."""
+        async with self._database.read() as session:
+            return await told_removable(session, before, is_sent=self._is_sent)
 
     async def retain(self, actor: Actor, before: datetime, *, export_to: Path | None = None) -> Removed:
         """Remove entries older than a moment, exported to a new file first where one is named.

@@ -19,7 +19,7 @@ from controlroom.audit.chain import Link
 from controlroom.audit.checkpoint import Checkpoint, read_checkpoint
 from controlroom.audit.export import read_exported
 from controlroom.audit.models import AuditEntry
-from controlroom.audit.retention import Removed
+from controlroom.audit.retention import Removable, Removed
 from controlroom.audit.schemas import AuditEntryOut, VerificationOut
 from controlroom.audit.seal import Seal
 from controlroom.audit.service import ChainReport, verify
@@ -173,24 +173,36 @@ def public_key() -> None:
     out.print(_run(act), markup=False)
 
 
+def _question(found: Removable) -> str:
+    span = f"from {found.oldest:%Y-%m-%d %H:%M} to {found.newest:%Y-%m-%d %H:%M} UTC"
+    return f"Remove {found.count:,} entries for good, number {found.first:,} to {found.last:,}, {span}?"
+
+
 @app.command()
 def retain(
     older_than: Annotated[str, typer.Option(help="Age from which entries go, such as 365d or 8760h.")],
     export_to: Annotated[
         Path | None, typer.Option(help="New file into which they are exported first, as JSON lines.")
     ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do it without asking.")] = False,
     json: JsonOption = False,
 ) -> None:
     """Remove old entries; a signed anchor stands for them, so that the rest can still be proved.
 
     What does not hold, is younger than an hour, or has not been sent to the log collector yet is not removed.
     """
-    age = _age(older_than)
+    before = datetime.now(UTC) - _age(older_than)
+
+    async def look(console: Console) -> Removable:
+        return await console.audit.would_remove(before)
 
     async def act(console: Console) -> Removed:
-        before = datetime.now(UTC) - age
         return await console.audit.retain(console.caller.actor, before, export_to=export_to)
 
+    if not yes:
+        found = _run(look)
+        if found.oldest and found.newest and not typer.confirm(_question(found), err=True):
+            raise typer.Exit(EXIT_FAILED)
     removed = _run(act)
     if json:
         print_json(asdict(removed))

@@ -4,14 +4,19 @@ from typing import Annotated, Any
 
 import typer
 
+from controlroom.administration.consequences import NotConfirmed
 from controlroom.cli.client import UrlOption, connect
-from controlroom.cli.output import out, print_json, print_table
+from controlroom.cli.output import EXIT_FAILED, out, print_json, print_table
+from controlroom.foundation.errors import Conflict
 from controlroom.foundation.setting_sources import ReadSetting, read_settings
 from controlroom.foundation.settings import load_settings
 
 app = typer.Typer(help=__doc__, no_args_is_help=True)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+YesOption = Annotated[
+    bool, typer.Option("--yes", "-y", help="Do it without asking, whatever it removes for good.")
+]
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Such as session_idle_minutes.")]
 
 
@@ -48,23 +53,36 @@ def list_settings(url: UrlOption = None, json: JsonOption = False) -> None:
 def set_value(
     name: NameArgument,
     value: Annotated[int, typer.Argument(help="The new value, within the setting's bounds.")],
+    yes: YesOption = False,
     url: UrlOption = None,
 ) -> None:
-    """Change a setting of a server that runs, on every node."""
-    _change(url, name, value)
+    """Change a setting of a server that runs, on every node; ask first where that removes something for good."""
+    _change(url, name, value, yes=yes)
 
 
 @app.command()
-def reset(name: NameArgument, url: UrlOption = None) -> None:
-    """Put a setting of a server that runs back to what it read at its start."""
-    _change(url, name, None)
+def reset(name: NameArgument, yes: YesOption = False, url: UrlOption = None) -> None:
+    """Put a setting of a server that runs back to what it read at its start; ask first where that removes something."""
+    _change(url, name, None, yes=yes)
 
 
-def _change(url: str | None, name: str, value: int | None) -> None:
+def _change(url: str | None, name: str, value: int | None, *, yes: bool) -> None:
     with connect(url) as client:
         before = client.get(f"/settings/{name}")
         headers = {"If-Match": f'"{before["revision"]}"'}
-        after = client.request("PATCH", f"/settings/{name}", body={"value": value}, headers=headers)
+
+        def change(*, confirmed: bool) -> Any:
+            body = {"value": value, "confirmed": confirmed}
+            return client.request("PATCH", f"/settings/{name}", body=body, headers=headers)
+
+        try:
+            after = change(confirmed=yes)
+        except Conflict as error:
+            if error.code != NotConfirmed.code:
+                raise
+            if not typer.confirm(f"{error.detail}\nGo on?", err=True):
+                raise typer.Exit(EXIT_FAILED) from None
+            after = change(confirmed=True)
     out.print(f"{name}: {before['value']} is now {after['value']}. {after['effect']}", markup=False)
 
 

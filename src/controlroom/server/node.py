@@ -13,6 +13,7 @@ from controlroom.administration.about import AboutService
 from controlroom.administration.changes import LiveSettingsService
 from controlroom.administration.checks import CHECKS
 from controlroom.administration.components import CheckedParts, ComponentChecks
+from controlroom.administration.consequences import consequences_of
 from controlroom.audit.retention import Kept
 from controlroom.audit.service import AuditService
 from controlroom.audit.signing import Signer
@@ -199,7 +200,7 @@ def build_node(settings: Settings, clock: Clock, database: Database, key: bytes)
         sweep=Sweep(database, clock, settings, leases, live),
         leftovers=Leftovers(database, blobs, clock, settings, live),
         live=live,
-        live_settings=LiveSettingsService(database, clock, settings, live),
+        live_settings=LiveSettingsService(database, clock, settings, live, consequences_of(audit, clock)),
         components=ComponentChecks(CheckedParts(database, blobs, bus, cache, clock, settings, audit), CHECKS),
         about=AboutService(database, clock, settings, presence.node_id, schema=newest_revision()),
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Path, Request, Response
 
 from controlroom.administration.api import live_settings_of
+from controlroom.administration.consequences import NotConfirmed
 from controlroom.foundation.errors import ControlRoomError, Invalid, PreconditionFailed
 from controlroom.foundation.setting_sources import Source
 from controlroom.identity.access import page_caller
@@ -29,6 +30,7 @@ _LONGEST_NUMBER = 12
 
 Reader = Annotated[Caller, page_caller(Permission.SETTINGS_READ)]
 SettingName = Annotated[str, Path(max_length=60)]
+Confirmed = Annotated[str, Form(max_length=10)]
 Revision = Annotated[int, Form(ge=0, le=2**31 - 1)]
 
 
@@ -46,22 +48,40 @@ async def change(
     name: SettingName,
     value: Annotated[str, Form(max_length=100)] = "",
     revision: Revision = 0,
+    confirmed: Confirmed = "",
 ) -> Response:
-    """Change a setting, unless someone else did meanwhile."""
+    """Change a setting, unless someone else did meanwhile; ask first where that removes something for good."""
     try:
         await live_settings_of(request).change(
-            caller, name, _number(value), check_revision=made_from(revision)
+            caller,
+            name,
+            _number(value),
+            check_revision=made_from(revision),
+            is_confirmed=bool(confirmed),
         )
+    except NotConfirmed as error:
+        return await _show(request, caller, asks=error, failed=name, typed=value)
     except (Invalid, PreconditionFailed) as error:
         return await _show(request, caller, error=error, failed=name, typed=value)
     return go_to(request, PATH)
 
 
 @router.post(f"{PATH}/{{name}}/put-back")
-async def put_back(request: Request, caller: Reader, name: SettingName, revision: Revision = 0) -> Response:
+async def put_back(
+    *,
+    request: Request,
+    caller: Reader,
+    name: SettingName,
+    revision: Revision = 0,
+    confirmed: Confirmed = "",
+) -> Response:
     """Put a setting back to what is read at the start."""
     try:
-        await live_settings_of(request).change(caller, name, None, check_revision=made_from(revision))
+        await live_settings_of(request).change(
+            caller, name, None, check_revision=made_from(revision), is_confirmed=bool(confirmed)
+        )
+    except NotConfirmed as error:
+        return await _show(request, caller, asks=error, failed=name)
     except PreconditionFailed as error:
         return await _show(request, caller, error=error, failed=name)
     return go_to(request, PATH)
@@ -79,6 +99,7 @@ async def _show(
     caller: Caller,
     *,
     error: ControlRoomError | None = None,
+    asks: NotConfirmed | None = None,
     failed: str = "",
     typed: str = "",
 ) -> Response:
@@ -93,6 +114,7 @@ async def _show(
         "failed": failed,
         "typed": typed,
         "problem": error.detail if error else "",
+        "lost": asks.detail if asks else "",
     }
-    status = error.status if error else 200
+    status = error.status if error else 422 if asks else 200
     return page(request, caller, "pages/administration/settings/settings.html", context, status=status)
