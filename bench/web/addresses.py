@@ -32,6 +32,9 @@ _LEFT_OUT = (
     "/me/second-factor",
 )
 """What sends on, is of one's own session, or needs an artifact."""
+_OF_A_PACKAGE = ("/bots/{bot_id}/compare", "/bots/{bot_id}/run")
+"""What needs more of a bot than its row: two versions with their files."""
+_SCRIPT = '# /// script\n# requires-python = ">=3.11"\n# ///\nprint("{words}")\n'
 _FAILED = "state:failed,timed_out,lost,rejected"
 _FILTERS = {
     "activity": (
@@ -135,10 +138,13 @@ class Address:
 def addresses(room: ControlRoom) -> Iterator[Address]:
     """Give every page but those of the network, filters of the lists, and the API's lists."""
     known = _known(room)
+    for words in ("first", "second"):
+        published = room.publish(_SCRIPT.format(words=words), "published")
     routes = route_permissions(create_app(Settings()))
     for path in sorted({route.path for route in routes if "GET" in route.methods}):
         if not path.startswith(_NO_PAGES) and path not in _LEFT_OUT:
-            yield Address(f"page {path}", _PARAMETER.sub(lambda found: known[found[1]], path))
+            ids = known | {"bot_id": published} if path in _OF_A_PACKAGE else known
+            yield Address(f"page {path}", _PARAMETER.sub(lambda found, ids=ids: ids[found[1]], path))
     yield Address("page /dashboard, a fortnight", "/dashboard?period=fortnight")
     yield Address("page /jump, a word", "/jump?words=invoices")
     yield Address("page /jump, a word that nothing has", "/jump?words=zebra")

@@ -105,7 +105,10 @@ def _bots(now: datetime) -> Iterator[dict[str, Any]]:
 
 
 def _versions(now: datetime) -> Iterator[dict[str, Any]]:
-    manifest = json.dumps({"name": "stored", "format": "script", "tasks": [], "inputs": {}})
+    task = {"name": "main", "launch": {"kind": "script", "target": "main.py"}}
+    manifest = json.dumps(
+        {"name": "stored", "format": "script", "tasks": [task], "default_task": "main", "inputs": {}}
+    )
     for number in range(BOTS):
         yield {
             "id": made_id("ver", number), "bot_id": made_id("bot", number), "number": 1, "sha256": f"{number:064d}",
