@@ -65,14 +65,18 @@ class Dispatcher:
         """Assign what can be assigned now; return how many runs that were."""
         assigned = 0
         while await self._is_something_due():
-            count = await self.assign_round()
+            count, is_full = await self._assign_round()
             assigned += count
-            if count == 0:
+            if count == 0 or is_full:
                 break
         return assigned
 
     async def assign_round(self) -> int:
-        """Assign runs until the devices are full or every waiting run was looked at once."""
+        """Assign runs until the devices are full or every waiting run was looked at once; return how many that were."""
+        return (await self._assign_round())[0]
+
+    async def _assign_round(self) -> tuple[int, bool]:
+        """Do a round; say too whether every slot is taken now, so that another could find none."""
         now = self.clock.now()
         async with self.database.write() as transaction:
             session = transaction.session
@@ -90,7 +94,8 @@ class Dispatcher:
                 pairings += match([run for run in looked_at if run.id not in paired], board)
                 if len(waiting) < _WINDOW:
                     break
-            return await self._write_attempts(transaction, pairings, board, now)
+            count = await self._write_attempts(transaction, pairings, board, now)
+            return count, board.is_full and count == len(pairings)
 
     async def _write_attempts(
         self, transaction: Transaction, pairings: Sequence[Pairing], board: Board, now: datetime
