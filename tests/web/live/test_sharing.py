@@ -224,6 +224,20 @@ async def _all_read(events: EventHub) -> int:
     return last
 
 
+def test_who_must_choose_a_password_first_is_sent_there_whatever_lies_ready(rooms: Rooms) -> None:
+    """Until then they have no rights; a part lies there that was rendered for someone who has none for good."""
+    accounts = rooms.site.app.state.identity.accounts
+    hire(rooms, "has-no-roles")
+    with signed_in(rooms, "has-no-roles", PASSWORD) as client:
+        assert live(client, rooms, "/dashboard").status_code == 200
+    made = rooms.site.do(
+        lambda: accounts.create(rooms.site.caller, name="is-new", roles=["viewer"], password=None)
+    )
+    with signed_in(rooms, "is-new", made.generated) as client:
+        answer = live(client, rooms, "/dashboard")
+    assert (answer.status_code, answer.headers.get("location")) == (303, "/me/new-password")
+
+
 def test_an_unchanged_part_is_not_sent_again(rooms: Rooms, admin: httpx.Client) -> None:
     first = live(admin, rooms, "/pools")
     again = live(admin, rooms, "/pools", **{"If-None-Match": first.headers["etag"]})

@@ -156,9 +156,12 @@ def events_of(connection: HTTPConnection) -> Events:
 
 async def _caller(connection: HTTPConnection) -> Caller | None:
     try:
-        return await caller_of(connection, is_use=False)
+        caller = await caller_of(connection, is_use=False)
     except ControlRoomError:
         return None  # the route says what is wrong
+    if caller is None or caller.must_enrol or caller.must_change_password:
+        return None  # the route sends them to where that is done
+    return caller
 
 
 def _key(connection: HTTPConnection, caller: Caller, person: str) -> PartKey:
