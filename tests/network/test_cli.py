@@ -13,6 +13,8 @@ from controlroom.cli.network import app
 from controlroom.network import catalogue
 from controlroom.network.site import read_site
 
+from .conftest import EXAMPLES
+
 runner = CliRunner()
 INIT = (
     *("--name", "new", "--nodes", "1", "--runners", "2", "--identity", "local", "--prefix", "10.8.0.0/16"),
@@ -167,3 +169,16 @@ def test_bad_input_is_one_sentence_and_exit_code_2(
 
     assert message in output
     assert "Traceback" not in output
+
+
+def test_explain_of_a_service_names_its_flows() -> None:
+    result = CliRunner().invoke(app, ["explain", "ldap"])
+
+    assert result.exit_code == 2
+    assert "the flows to it are directory-ldap" in result.output
+
+
+def test_diagram_shows_what_a_site_adds() -> None:
+    svg = CliRunner().invoke(app, ["diagram", "--site", str(EXAMPLES / "five-nodes.toml")]).output
+
+    assert "tcp 8443  orders" in svg

@@ -33,7 +33,7 @@ from controlroom.network.policy import Permit
 from controlroom.network.projection import Direction, Projection
 from controlroom.network.renderers import Rendering, renderer
 from controlroom.network.rulesets import Ruleset, RulesetText, parse_ruleset
-from controlroom.network.rulesets.netfilter import Phase
+from controlroom.network.rulesets.hooks import Phase
 
 PROTOCOLS = {Transport.TCP: Protocol.TCP, Transport.UDP: Protocol.UDP, Transport.ICMPV6: Protocol.ICMPV6}
 
@@ -128,7 +128,12 @@ def prove(
         findings.extend([*exposed, *(one for one in others if (one.rule, one.packet) not in told)])
         for phase, programs in ruleset.later.items():
             stopped = find_stopped(
-                wanted, real, programs[direction], within=_CONNECTIONS, hints=hints, budget=budget
+                wanted,
+                None if comparison.equal else real,
+                programs[direction],
+                within=_CONNECTIONS,
+                hints=hints,
+                budget=budget,
             )
             nodes += stopped.nodes
             findings.extend(

@@ -56,4 +56,9 @@ def diagram(
 def explain(flow: Annotated[str, typer.Argument(help="The name of a flow.")]) -> None:
     """Say who speaks to whom, why, and by which sentence of the document."""
     with errors_as_exit_codes():
+        known = [one.name for one in catalogue.FLOWS]
+        if flow not in known and (
+            served := [one.name for one in catalogue.FLOWS if one.service.name == flow]
+        ):
+            raise NetworkError(f"{flow!r} is a service; the flows to it are {', '.join(served)}")
         typer.echo(explain_flow(catalogue.flow(flow)), nl=False)

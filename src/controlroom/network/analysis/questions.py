@@ -126,7 +126,7 @@ def _by_binary(first: Program, second: Program, family: Family, within: Match) -
 
 def find_stopped(
     wanted: Program,
-    opening: Program,
+    opening: Program | None,
     later: Program,
     *,
     within: Match,
@@ -135,14 +135,16 @@ def find_stopped(
 ) -> Comparison:
     """Return where a connection that is wanted, and opens, surely or perhaps gets no further. Raise `BudgetExceeded`.
 
-    The usual program lets all later packets pass; that is seen at once, whatever the size of the others.
+    The usual program lets all later packets pass; that is seen at once, whatever the size of the others. Without
+    ``opening``, what is wanted opens.
     """
 
     def stops(live: list[list[int]]) -> Label | None:
         return None if decide(later, live[0]).verdict is Verdict.ALLOW else True
 
     def leaf(live: list[list[int]]) -> Label | None:
-        mine, opened, after = decide(wanted, live[0]), decide(opening, live[1]), decide(later, live[2])
+        mine, after = decide(wanted, live[0]), decide(later, live[-1])
+        opened = mine if opening is None else decide(opening, live[1])
         if Verdict.ALLOW is mine.verdict is opened.verdict and after.verdict is not Verdict.ALLOW:
             return (mine.verdict, after.verdict, mine.rule, after.rule)
         return None
@@ -151,9 +153,12 @@ def find_stopped(
     nodes = 0
     for family in Family:
         quick = Diagram((later,), family, stops, within=within, budget=budget)
-        if quick.labels():
+        # Most that stop anything stop this, and then there is no need to look for what else.
+        stray = Packet(family, min(within.protocols)[0], 1, 2, 3, 4)
+        stopping = within.contains(stray) and judge(later, stray).verdict is not Verdict.ALLOW
+        if stopping or quick.labels():
             known = _numbers(hints.of(family)) if hints else ()
-            programs = (wanted, opening, later)
+            programs = (wanted, later) if opening is None else (wanted, opening, later)
             diagram = Diagram(programs, family, leaf, within=within, hints=known, budget=budget)
             for label, path in diagram.labels().items():
                 packet = _packet(family, diagram.packet_values(path))

@@ -1,14 +1,16 @@
 """Draws the data centre with its ports as one SVG: who calls on the left, the Control Room amid, the rest right."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
 
 from controlroom.network import catalogue
 from controlroom.network.catalogue import Component, Flow
-from controlroom.network.catalogue.model import IMPLIED_COMPONENTS
+from controlroom.network.catalogue.model import IMPLIED_COMPONENTS, Service
 from controlroom.network.intervals import union
 from controlroom.network.policy import Policy
 from controlroom.network.ports import format_ports
+from controlroom.network.site import Site
 
 _CLIENTS = (
     Component.BROWSER,
@@ -52,7 +54,7 @@ def draw(policy: Policy | None = None, *, styled: bool = True) -> str:
     """
     flows = [flow for flow in catalogue.FLOWS if policy is None or flow.name in policy.flows]
     if policy is not None:
-        flows = [_as_in_site(flow, policy) for flow in flows]
+        flows = [*(_as_in_site(flow, policy) for flow in flows), *_own_flows(policy.site)]
     boxes = _place(flows, policy)
     width = _COLUMNS[-1] + _WIDTH + 20
     height = max((box.y + box.height for box in boxes.values()), default=0) + 20
@@ -75,6 +77,22 @@ def _as_in_site(flow: Flow, policy: Policy) -> Flow:
     direct = flow.source is Component.BOT_RUNNER and policy.site.options.runner_link == "direct"
     component = Component.LOAD_BALANCER if balanced and not direct else flow.destination
     return replace(flow, service=replace(flow.service, ports=ports, component=component))
+
+
+def _own_flows(site: Site) -> Iterator[Flow]:
+    """Yield the flows that a site adds, between the components that its parties play."""
+    for one in site.flows:
+        for source in _played(one.sources, site):
+            for destination in _played(one.destinations, site):
+                service = Service(one.name, destination, one.transport, one.ports, one.name, "the site")
+                yield Flow(one.name, source, service, one.purpose)
+
+
+def _played(sides: tuple[str, ...], site: Site) -> list[Component]:
+    """Return the components that names and roles stand for, each once."""
+    meant = [party for party in site.parties if {party.name, party.fleet, party.zone} & set(sides)]
+    roles = [role for party in meant for role in sorted(party.roles - IMPLIED_COMPONENTS)]
+    return list(dict.fromkeys([*(one for one in Component if one in sides), *roles]))
 
 
 def _place(flows: list[Flow], policy: Policy | None) -> dict[Component, _Box]:
