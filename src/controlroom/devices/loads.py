@@ -16,8 +16,9 @@ _ACTIVE = ("assigned", "running", "paused")
 
 @dataclass(frozen=True, slots=True)
 class PoolLoad:
-    """How many devices of a pool take work now, and how many of their slots are taken."""
+    """How many devices a pool has, how many of them take work now, and how many of their slots are taken."""
 
+    devices: int = 0
     online: int = 0
     slots: int = 0
     taken: int = 0
@@ -32,7 +33,9 @@ async def read_taken(session: AsyncSession, seen: Conditions) -> dict[str, int]:
 async def read_pool_loads(
     session: AsyncSession, pool_ids: Sequence[str], seen: Conditions
 ) -> dict[str, PoolLoad]:
-    """Return how full pools are, of the devices that ``seen`` lets through; one without any online is not in it."""
+    """Return how full pools are, of the devices that ``seen`` lets through; ``devices`` counts all. Empty ones are not in it."""
+    sizes = select(PoolMember.pool_id, func.count()).where(PoolMember.pool_id.in_(pool_ids))
+    devices = {pool_id: count for pool_id, count in await session.execute(sizes.group_by(PoolMember.pool_id))}  # noqa: C416  # rows are not pairs to the type checker
     taken = _taken(()).subquery()
     counted = (func.count(), func.sum(Device.slots), func.sum(func.coalesce(taken.c.taken, 0)))
     is_online = (Device.connected_at.is_not(None), Device.mode == DeviceMode.ACTIVE)
@@ -43,10 +46,10 @@ async def read_pool_loads(
         .where(PoolMember.pool_id.in_(pool_ids), *is_online, *seen)
         .group_by(PoolMember.pool_id)
     )
-    return {
-        pool_id: PoolLoad(online, int(slots), int(busy))
-        for pool_id, online, slots, busy in await session.execute(query)
-    }
+    loads = {pool_id: PoolLoad(count) for pool_id, count in devices.items()}
+    for pool_id, online, slots, busy in await session.execute(query):
+        loads[pool_id] = PoolLoad(devices[pool_id], online, int(slots), int(busy))
+    return loads
 
 
 def _taken(seen: Conditions) -> Select[Any]:

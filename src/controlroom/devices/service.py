@@ -206,6 +206,13 @@ class DeviceService:
             members = await _members(session, [pool.id for pool in found.items])
             return Page([_pool_out(pool, members) for pool in found.items], found.next_cursor)
 
+    async def bare_pools_page(self, caller: Caller, request: PageRequest) -> Page[DevicePool]:
+        """Return a page of pools without their members, by name unless asked otherwise."""
+        caller.require(Permission.DEVICE_READ)
+        async with self._database.read() as session:
+            query = select(DevicePool).where(*pools_for(caller, Permission.DEVICE_READ))
+            return await fetch_page(session, query, POOL_GRAMMAR, request)
+
     async def pools(self, caller: Caller) -> Sequence[PoolOut]:
         """Return every pool with its members."""
         caller.require(Permission.DEVICE_READ)

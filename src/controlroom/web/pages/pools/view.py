@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 
 from controlroom.devices.loads import PoolLoad
-from controlroom.devices.schemas import PoolOut
+from controlroom.devices.models import DevicePool
 from controlroom.foundation.paging import Page, PageRequest
 from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
@@ -27,7 +27,7 @@ PATH = "/pools"
 class PoolRow:
     """A pool with how many of its devices take work now, and how full they are."""
 
-    pool: PoolOut
+    pool: DevicePool
     load: PoolLoad
 
 
@@ -63,7 +63,7 @@ async def pools(
     service = devices_of(request)
 
     async def rows(asked: PageRequest) -> Page[PoolRow]:
-        found = await service.pools_page(caller, asked)
+        found = await service.bare_pools_page(caller, asked)
         loads = await service.pool_loads(caller, [each.id for each in found.items])
         return Page(
             [PoolRow(each, loads.get(each.id, PoolLoad())) for each in found.items], found.next_cursor
