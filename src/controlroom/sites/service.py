@@ -17,6 +17,7 @@ from controlroom.audit import service as audit
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
 from controlroom.foundation.ids import new_id
+from controlroom.foundation.outbox import emit
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.sites.asking import Contract
@@ -164,6 +165,13 @@ class SiteService:
                         "sha256": hashlib.sha256(text.encode()).hexdigest(),
                     },
                 )
+                emit(
+                    transaction,
+                    time=now,
+                    kind="site.declared",
+                    subject=str(declared.number),
+                    data={"name": declared.name},
+                )
                 return declared
         except IntegrityError:
             raise SiteChangedMeanwhile(
@@ -271,6 +279,13 @@ class SiteService:
                 target_id=str(site_number),
                 target_name=report.subject,
                 detail={"report": report.id, "holds": holds},
+            )
+            emit(
+                transaction,
+                time=now,
+                kind="site.proved" if kind is ReportKind.PROOF else "site.probed",
+                subject=report.id,
+                data={"holds": holds},
             )
             return report
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ from controlroom.foundation.bus.memory import MemoryBus
 from controlroom.foundation.database import Database
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
+from controlroom.identity.places import EVERYWHERE
 from controlroom.server.live import events as events_module
 from controlroom.server.live.events import EventHub, Watch
 from controlroom.server.live.gathering import Gathering
@@ -146,3 +148,18 @@ async def test_all_that_happens_within_a_round_is_told_once(told: Told) -> None:
             turns, turn = turns + 1, told.gathering.turn
     assert turns < 20
     assert await told.gathering.concerns(RUNS, READER, before) is True
+
+
+@pytest.mark.parametrize(
+    ("kind", "right"),
+    [("site.declared", Permission.NETWORK_READ), ("setting.changed", Permission.SETTINGS_READ)],
+)
+async def test_sites_and_settings_are_told_to_those_who_may_read_them(
+    told: Told, kind: str, right: Permission
+) -> None:
+    before = told.gathering.position
+    await told.until(await told.emit(kind, subject="7"))
+    (event,) = await told.hub.behind(before) or ()
+    watch = Watch((kind,))
+    assert watch.wants(event, replace(READER, permissions=frozenset({right})), EVERYWHERE)
+    assert not watch.wants(event, READER, EVERYWHERE)

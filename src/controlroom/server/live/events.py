@@ -33,6 +33,8 @@ _RIGHTS = {
     "user": Permission.USER_READ,
     "session": Permission.USER_READ,
     "api_key": Permission.USER_READ,
+    "site": Permission.NETWORK_READ,
+    "setting": Permission.SETTINGS_READ,
 }
 
 log = logger("server.live")
