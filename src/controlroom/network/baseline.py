@@ -4,7 +4,7 @@ from controlroom.network.addresses import Family
 from controlroom.network.analysis import Match, Protocol
 from controlroom.network.intervals import IntervalSet
 from controlroom.network.projection import Projection, Scope
-from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
+from controlroom.network.rulesets.packet_words import ONLY_FAMILY
 
 # Multicast listener discovery 130-132 and 143, router and neighbour discovery 133-136; RFC 4890 names them as
 # those that must not be dropped. Redirect, 137, is left out: the same section lets a site decide.

@@ -12,7 +12,8 @@ from controlroom.network.analysis.rewriting import rewrites_on, rewritten
 from controlroom.network.intervals import IntervalSet
 from controlroom.network.projection import Direction
 from controlroom.network.rulesets.chains import Action, BaseChain, Condition, Line
-from controlroom.network.rulesets.netfilter import Hook, Hooked, Phase, Stack
+from controlroom.network.rulesets.hooks import Hook, Hooked, Phase
+from controlroom.network.rulesets.netfilter import Stack
 
 HIGHEST = 3
 OWN = IntervalSet(((0, 1),))

@@ -10,7 +10,7 @@ from controlroom.network.addresses import Addresses, Family, parse_addresses, pa
 from controlroom.network.analysis import Packet, Verdict, judge
 from controlroom.network.projection import Direction
 from controlroom.network.rulesets import Ruleset, RulesetText, parse_ruleset
-from controlroom.network.rulesets.netfilter import Phase
+from controlroom.network.rulesets.hooks import Phase
 from controlroom.network.rulesets.stacks import ruleset_of
 
 from .gauges import Gauges, Shot, gauges

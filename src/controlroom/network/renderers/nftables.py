@@ -15,7 +15,7 @@ from controlroom.network.ports import single_ports
 from controlroom.network.projection import Direction, Projection, Scope
 from controlroom.network.renderers.interface import TAG, RenderedFile, Rendering, refuse_symbolic
 from controlroom.network.renderers.steps import apply_script
-from controlroom.network.rulesets.nftables_match import ICMPV6_TYPES
+from controlroom.network.rulesets.packet_words import ICMPV6_TYPES
 
 # Sets longer than this get a name, so that a rule stays one line that a person can read.
 _LONGEST_INLINE_SET = 6

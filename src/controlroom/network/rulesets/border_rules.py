@@ -7,7 +7,7 @@ from controlroom.network.analysis import Effect, Match, Program, Rule, Verdict
 from controlroom.network.errors import BadRuleset
 from controlroom.network.projection import Direction
 from controlroom.network.rulesets.cloud_rules import Service, Side, rules_of
-from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
+from controlroom.network.rulesets.packet_words import ONLY_FAMILY
 
 # Lines times services: far above what a device takes.
 MOST_RULES = 500_000

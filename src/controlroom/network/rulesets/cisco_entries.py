@@ -19,7 +19,7 @@ from controlroom.network.rulesets.cisco_words import (
     take_ports,
 )
 from controlroom.network.rulesets.cloud_rules import Service, Side, doubtful, rules_of
-from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
+from controlroom.network.rulesets.packet_words import ONLY_FAMILY
 
 _LONGEST_NAME = 160
 _FAMILY_BOX = {None: Match(), Family.IPV4: ONLY_FAMILY["ip"], Family.IPV6: ONLY_FAMILY["ip6"]}

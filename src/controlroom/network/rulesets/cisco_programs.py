@@ -14,8 +14,8 @@ from controlroom.network.ports import ALL_PORTS
 from controlroom.network.projection import Direction
 from controlroom.network.rulesets.border_rules import not_on_hosts, refuse_too_many
 from controlroom.network.rulesets.cisco_entries import Entry
-from controlroom.network.rulesets.netfilter import Phase
-from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
+from controlroom.network.rulesets.hooks import Phase
+from controlroom.network.rulesets.packet_words import ONLY_FAMILY
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from controlroom.network.rulesets.firewalld_rules import Holder, read_holder
 from controlroom.network.rulesets.firewalld_words import Words, read_ipset, read_service
 from controlroom.network.rulesets.firewalld_xml import Element, read_xml
 from controlroom.network.rulesets.interface import Ruleset, RulesetText
-from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
+from controlroom.network.rulesets.packet_words import ONLY_FAMILY
 
 ASSUMPTIONS = (
     "A packet is the first of its connection: replies and related errors pass by connection tracking.",

@@ -20,7 +20,7 @@ from controlroom.network.rulesets.firewalld_words import (
     protocols_of,
 )
 from controlroom.network.rulesets.firewalld_xml import Element
-from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
+from controlroom.network.rulesets.packet_words import ONLY_FAMILY
 
 _ACTIONS = {"accept": Effect.ALLOW, "drop": Effect.DENY, "reject": Effect.DENY}
 _SCOPES = {"ipv4": ONLY_FAMILY["ip"], "ipv6": ONLY_FAMILY["ip6"]}

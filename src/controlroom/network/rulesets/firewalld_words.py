@@ -9,7 +9,7 @@ from controlroom.network.errors import BadPorts
 from controlroom.network.intervals import IntervalSet, union
 from controlroom.network.ports import parse_ports
 from controlroom.network.rulesets.firewalld_xml import Element
-from controlroom.network.rulesets.nftables_match import ONLY_FAMILY, PROTOCOL_NUMBERS
+from controlroom.network.rulesets.packet_words import ONLY_FAMILY, PROTOCOL_NUMBERS
 
 # ICMP types by firewalld's names (firewalld.icmptype(5) and its files); names that also mean a code are left out.
 ICMP_TYPES = {

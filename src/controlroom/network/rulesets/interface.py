@@ -6,7 +6,8 @@ from typing import Protocol
 
 from controlroom.network.analysis import Program
 from controlroom.network.projection import Direction, Projection
-from controlroom.network.rulesets.netfilter import Phase, Stack
+from controlroom.network.rulesets.hooks import Phase
+from controlroom.network.rulesets.netfilter import Stack
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from controlroom.network.addresses import Addresses, Family, parse_addresses
 from controlroom.network.errors import BadRuleset
 from controlroom.network.rulesets.chains import Action, BaseChain, Line
+from controlroom.network.rulesets.hooks import Hook, Hooked
 from controlroom.network.rulesets.interface import Ruleset, RulesetText
 from controlroom.network.rulesets.iptables_match import read_line
-from controlroom.network.rulesets.netfilter import Hook, Hooked, Stack
-from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
+from controlroom.network.rulesets.netfilter import Stack
+from controlroom.network.rulesets.packet_words import ONLY_FAMILY
 from controlroom.network.rulesets.stacks import SNAPSHOT, ruleset_of
 
 # The hooks of each table with its priority there (enum nf_ip_hook_priorities).

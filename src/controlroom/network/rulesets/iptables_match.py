@@ -21,7 +21,7 @@ from controlroom.network.rulesets.line_tests import (
     LineTest,
     flags_of,
 )
-from controlroom.network.rulesets.nftables_match import ONLY_FAMILY, PROTOCOL_NUMBERS
+from controlroom.network.rulesets.packet_words import ONLY_FAMILY, PROTOCOL_NUMBERS
 
 _TARGETS = {"ACCEPT": Action.ACCEPT, "DROP": Action.DROP, "REJECT": Action.DROP, "RETURN": Action.RETURN}
 # Targets that let the packet go on to the next line as it is, as far as any match here can tell.

@@ -7,68 +7,31 @@ asks them; the filter chains behind them see the packet as it is then.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from itertools import pairwise
 
 from controlroom.network.addresses import Addresses, Family, only
 from controlroom.network.analysis import Match, Program, Rewrite
 from controlroom.network.analysis.rewriting import settle
-from controlroom.network.intervals import NOTHING
-from controlroom.network.ports import ALL_PORTS
 from controlroom.network.projection import Direction
-from controlroom.network.rulesets.chains import Action, BaseChain, Line, View
+from controlroom.network.rulesets.chains import Action, Line, View
+from controlroom.network.rulesets.fates import Fate, true_words, unchanged
+from controlroom.network.rulesets.hooks import (
+    CONNTRACK,
+    DESTINATION_NAT,
+    SOURCE_NAT,
+    THROUGH,
+    WAYS,
+    Hook,
+    Hooked,
+    Phase,
+)
 from controlroom.network.rulesets.layout import Label, Layout, Turn, Turns
 from controlroom.network.rulesets.line_tests import LineTest, Place
 
-# Where NAT stands on its hooks, whatever priority an nft chain of type nat has (NF_IP_PRI_NAT_DST, NF_IP_PRI_NAT_SRC).
-DESTINATION_NAT, SOURCE_NAT = -100, 100
-# Where packets meet connection tracking (NF_IP_PRI_CONNTRACK).
-CONNTRACK = -200
 # There every packet is of no known state (nft_ct.c, nft_ct_get_eval).
 _IN_FRONT_OF_TRACKING = frozenset({"invalid"})
 # Each translation sees the filter rules in its own way; beyond this a ruleset's translations are not followed.
 MOST_TRANSLATIONS = 200
-
-
-class Hook(StrEnum):
-    """Where on its way through Linux a packet meets chains."""
-
-    PREROUTING = "prerouting"
-    INPUT = "input"
-    FORWARD = "forward"
-    OUTPUT = "output"
-    POSTROUTING = "postrouting"
-
-
-class Phase(StrEnum):
-    """Which packets of a connection are meant: its first, the replies to it, or those that come after it."""
-
-    OPENING = "opening"
-    REPLY = "reply"
-    SEQUEL = "sequel"
-
-
-HOOKS = {Direction.INBOUND: Hook.INPUT, Direction.OUTBOUND: Hook.OUTPUT, Direction.FORWARD: Hook.FORWARD}
-_THROUGH = (Hook.PREROUTING, Hook.FORWARD, Hook.POSTROUTING)
-_IN = (Hook.PREROUTING, Hook.INPUT)
-_OUT = (Hook.OUTPUT, Hook.POSTROUTING)
-_WAYS = {
-    Direction.INBOUND: (_IN, _OUT),
-    Direction.OUTBOUND: (_OUT, _IN),
-    Direction.FORWARD: (_THROUGH, _THROUGH),
-}
-_TRUE = {Phase.OPENING: {"new", "original"}, Phase.REPLY: {"established", "reply"}}
-_TRUE[Phase.SEQUEL] = {"established", "original"}
-
-
-@dataclass(frozen=True, slots=True)
-class Hooked:
-    """A base chain on its hook; one that ``translates`` is asked by first packets alone."""
-
-    base: BaseChain
-    hook: Hook
-    priority: int
-    translates: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,17 +87,6 @@ class Stack:
         ).write()
 
 
-@dataclass(frozen=True, slots=True)
-class _Fate:
-    """What has been decided for a connection. ``stays`` and ``leaves`` say where a translated destination lies."""
-
-    destination: tuple[Rewrite, str] | None = None
-    source: tuple[Rewrite, str] | None = None
-    untracked: bool = False
-    stays: bool = False
-    leaves: bool = False
-
-
 @dataclass(slots=True)
 class _Writer:
     stack: Stack
@@ -146,7 +98,7 @@ class _Writer:
     layout: Layout = field(init=False)
     end: Label = field(default_factory=Label)
     plain: Label = field(default_factory=Label)
-    pending: dict[_Fate, Label] = field(default_factory=dict)
+    pending: dict[Fate, Label] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.layout = Layout(self.stack.chains)
@@ -159,18 +111,18 @@ class _Writer:
             self.layout.unknown(
                 f"{family.title} (no file given)", Match(sources=every, destinations=every), reason
             )
-        first = self._way(_Fate(), forth=True)[0]
-        self._decide(_Fate(), [one for one in self._on((first,)) if self._may_turn(one)])
+        first = self._way(Fate(), forth=True)[0]
+        self._decide(Fate(), [one for one in self._on((first,)) if self._may_turn(one)])
         self.layout.place(self.plain)
         waiting, self.pending = self.pending, {}
-        self._sources(_Fate())
+        self._sources(Fate())
         for fate, label in waiting.items():
             self.layout.place(label)
             self._sources(fate)
         self.layout.place(self.end)
         return self.layout.program()
 
-    def _sources(self, fate: _Fate) -> None:
+    def _sources(self, fate: Fate) -> None:
         last = self._way(fate, forth=True)[-1]
         chains = [
             one for one in self._on((last,)) if one.translates and last in {Hook.INPUT, Hook.POSTROUTING}
@@ -183,7 +135,7 @@ class _Writer:
             self.layout.place(label)
             self._filters(outcome)
 
-    def _filters(self, fate: _Fate) -> None:
+    def _filters(self, fate: Fate) -> None:
         """Lay out the filter chains as the packets of this fate see them."""
         if self.direction is not Direction.INBOUND and fate.stays and fate.destination and not self.bare:
             self.layout.deny(f"{fate.destination[1]} (turns the packet to this host itself)")
@@ -197,14 +149,14 @@ class _Writer:
         self.layout.turn = None
         self.layout.lead(self.end)
 
-    def _stages(self, fate: _Fate) -> list[Hooked]:
+    def _stages(self, fate: Fate) -> list[Hooked]:
         way = self._way(fate, forth=self.phase is not Phase.REPLY)
         return [one for one in self._on(way) if not one.translates]
 
-    def _way(self, fate: _Fate, *, forth: bool) -> tuple[Hook, ...]:
+    def _way(self, fate: Fate, *, forth: bool) -> tuple[Hook, ...]:
         if self.direction is Direction.INBOUND and fate.leaves:
-            return _THROUGH
-        return _WAYS[self.direction][0 if forth else 1]
+            return THROUGH
+        return WAYS[self.direction][0 if forth else 1]
 
     def _on(self, hooks: tuple[Hook, ...]) -> list[Hooked]:
         """Return the chains on some hooks in the order in which a packet meets them; empty ones do nothing."""
@@ -230,7 +182,7 @@ class _Writer:
             for line in lines
         )
 
-    def _decide(self, fate: _Fate, chains: list[Hooked]) -> None:
+    def _decide(self, fate: Fate, chains: list[Hooked]) -> None:
         """Ask the chains that decide a packet's fate, in order; the undecided go on behind them."""
         self.layout.turn = self._turn(fate)
         rivals = [(one, other) for one, other in pairwise(chains) if _are_rivals(one, other)]
@@ -248,7 +200,7 @@ class _Writer:
             self.layout.place(behind)
         self.layout.turn = None
 
-    def _ask(self, fate: _Fate, chains: list[Hooked]) -> None:
+    def _ask(self, fate: Fate, chains: list[Hooked]) -> None:
         for one in chains:
             # What a filter chain drops is told where the filters are laid out.
             base = one.base if one.translates else replace(one.base, policy=Action.ACCEPT)
@@ -263,14 +215,14 @@ class _Writer:
     def _untracked_reply(self, line: Line) -> Iterator[Turn]:
         yield Turn(None, f"{line.name!r} takes replies out of tracking")
 
-    def _turn(self, fate: _Fate) -> Turns:
+    def _turn(self, fate: Fate) -> Turns:
         def turns(line: Line) -> Iterator[Turn]:
             if line.action is Action.UNTRACK or line.rewrite is None:
                 outcomes = [replace(fate, untracked=True)]
             else:
                 rewrite = settle(line.rewrite, self.own)
                 outcomes = self._outcomes(fate, line.name, rewrite)
-                same = _unchanged(rewrite, self.plain)
+                same = unchanged(rewrite, self.plain)
                 if outcomes[0].destination != fate.destination and (
                     not same.doubt or self.stack.asks("dnat")
                 ):
@@ -286,7 +238,7 @@ class _Writer:
 
         return turns
 
-    def _outcomes(self, fate: _Fate, name: str, rewrite: Rewrite) -> list[_Fate]:
+    def _outcomes(self, fate: Fate, name: str, rewrite: Rewrite) -> list[Fate]:
         if rewrite.sources is not None or rewrite.source_shift or rewrite.source_ports is not None:
             return [replace(fate, source=(rewrite, name))]
         turned = replace(fate, destination=(rewrite, name))
@@ -305,7 +257,7 @@ class _Writer:
         leaving = replace(turned, leaves=True)
         return [replace(turned, stays=True), leaving] if own.overlaps(values) else [leaving]
 
-    def _sees_sources(self, fate: _Fate) -> bool:
+    def _sees_sources(self, fate: Fate) -> bool:
         """Say whether some filter sees the translated source, so that it matters."""
         if self.phase is not Phase.OPENING and self.stack.translates and self.stack.asks("snat"):
             return True
@@ -318,7 +270,7 @@ class _Writer:
         # A reply is translated back: its destination where it comes in, its source where it goes out.
         return (not late, early) if self.phase is Phase.REPLY else (not early, late)
 
-    def _view(self, fate: _Fate, stage: Hooked | None) -> View:
+    def _view(self, fate: Fate, stage: Hooked | None) -> View:
         """Return how a filter chain sees the packets, or for None how NAT chains see the first one."""
         if stage is not None and stage.hook in {Hook.PREROUTING, Hook.OUTPUT} and stage.priority < CONNTRACK:
             return View(
@@ -326,13 +278,13 @@ class _Writer:
             )
         if stage is None:
             return View(
-                _true(Phase.OPENING, fate, seen=(True, False)),
+                true_words(Phase.OPENING, fate, seen=(True, False)),
                 (fate.destination,) if fate.destination else (),
             )
         destination, source = self._rewrites_seen(stage)
         return View(
             # A first packet has the status from its translation on, later ones have it all along.
-            _true(
+            true_words(
                 self.phase, fate, seen=(destination, source) if self.phase is Phase.OPENING else (True, True)
             ),
             self._rewritings(fate, stage),
@@ -340,7 +292,7 @@ class _Writer:
             brief=self.phase is not Phase.OPENING,
         )
 
-    def _rewritings(self, fate: _Fate, stage: Hooked) -> tuple[tuple[Rewrite, str], ...]:
+    def _rewritings(self, fate: Fate, stage: Hooked) -> tuple[tuple[Rewrite, str], ...]:
         destination, source = self._rewrites_seen(stage)
         found = [fate.source] if fate.source and source else []
         return (*found, *([fate.destination] if fate.destination and destination else []))
@@ -351,31 +303,6 @@ def _are_rivals(one: Hooked, other: Hooked) -> bool:
         return False
     shared = one.base.scope & other.base.scope
     return not all(shared.is_empty(family) for family in Family)
-
-
-def _unchanged(rewrite: Rewrite, plain: Label) -> Turn:
-    """Return the turn of packets that have the translation's values already: nothing becomes of them."""
-    if rewrite.destination_shift:
-        return Turn(plain, within=Match(NOTHING))
-    everything = rewrite.family.everything
-    destinations = only(rewrite.family, everything if rewrite.destinations is None else rewrite.destinations)
-    ports = ALL_PORTS if rewrite.destination_ports is None else rewrite.destination_ports
-    sure = all(one is None or one.size == 1 for one in (rewrite.destinations, rewrite.destination_ports))
-    within = Match(
-        sources=only(rewrite.family, everything), destinations=destinations, destination_ports=ports
-    )
-    return Turn(plain, "" if sure else "whether it changes the packet is not known", within)
-
-
-def _true(phase: Phase, fate: _Fate, *, seen: tuple[bool, bool]) -> frozenset[str] | None:
-    if fate.untracked:
-        return frozenset({"untracked"}) if phase is Phase.OPENING else None
-    found = set(_TRUE[phase])
-    if fate.destination and seen[0]:
-        found.add("dnat")
-    if fate.source and seen[1]:
-        found.add("snat")
-    return frozenset(found)
 
 
 def merge(stacks: Sequence[Stack]) -> Stack:

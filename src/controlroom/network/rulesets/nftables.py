@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 
 from controlroom.network.errors import BadRuleset
 from controlroom.network.rulesets.chains import Action, BaseChain, Line
+from controlroom.network.rulesets.hooks import Hook, Hooked
 from controlroom.network.rulesets.interface import Ruleset, RulesetText
-from controlroom.network.rulesets.netfilter import Hook, Hooked, Stack
-from controlroom.network.rulesets.nftables_match import ONLY_FAMILY, read_rule
+from controlroom.network.rulesets.netfilter import Stack
+from controlroom.network.rulesets.nftables_match import read_rule
 from controlroom.network.rulesets.nftables_text import objects_of_text
+from controlroom.network.rulesets.packet_words import ONLY_FAMILY
 from controlroom.network.rulesets.stacks import SNAPSHOT, ruleset_of
 
 _PRIORITIES = {"raw": -300, "mangle": -150, "dstnat": -100, "filter": 0, "security": 50, "srcnat": 100}

@@ -5,9 +5,10 @@ from collections.abc import Mapping, Sequence
 from controlroom.network.addresses import Addresses
 from controlroom.network.errors import BadRuleset
 from controlroom.network.projection import Direction
+from controlroom.network.rulesets.hooks import Phase
 from controlroom.network.rulesets.interface import Ruleset
 from controlroom.network.rulesets.line_tests import Place
-from controlroom.network.rulesets.netfilter import Phase, Stack, merge
+from controlroom.network.rulesets.netfilter import Stack, merge
 
 ASSUMPTIONS = (
     "The first packet of a connection decides; its replies and later packets are followed as established, and related "

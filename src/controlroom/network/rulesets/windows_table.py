@@ -15,7 +15,7 @@ from controlroom.network.intervals import IntervalSet
 from controlroom.network.ports import parse_ports
 from controlroom.network.projection import Direction
 from controlroom.network.rulesets.interface import Ruleset
-from controlroom.network.rulesets.nftables_match import ONLY_FAMILY
+from controlroom.network.rulesets.packet_words import ONLY_FAMILY
 
 PROFILES = frozenset({"Domain", "Private", "Public"})
 ASSUMPTIONS = (
