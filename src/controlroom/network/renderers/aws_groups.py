@@ -14,7 +14,8 @@ from controlroom.network.projection import Direction, Projection, Scope
 from controlroom.network.renderers.cloud_documents import description, grouped, safe_name
 from controlroom.network.renderers.interface import TAG, refuse_symbolic
 
-# "Amazon VPC quotas", defaults: rules a group, for each direction and family apart, and groups an interface.
+# "Amazon VPC quotas", defaults: rules a group, for each direction and family apart, and groups an interface. Both may be
+# raised, to 1,000 rules times groups at the most.
 RULES_A_GROUP = 60
 GROUPS_AN_INTERFACE = 5
 SCOPES = frozenset({Scope.HOST})

@@ -10,8 +10,8 @@ from controlroom.network.renderers.cloud_documents import (
     terraform_text,
     terraform_variables,
 )
-from controlroom.network.renderers.cloud_steps import terraform_script
-from controlroom.network.renderers.interface import RenderedFile, Rendering
+from controlroom.network.renderers.cloud_steps import terraform_rendering
+from controlroom.network.renderers.interface import Rendering
 
 
 class AwsTerraformRenderer:
@@ -35,20 +35,8 @@ class AwsTerraformRenderer:
                 "ingress": _blocks(group.permissions[Direction.INBOUND]),
                 "egress": _blocks(group.permissions[Direction.OUTBOUND]),
             }
-        file = f"{projection.name}-aws.tf.json"
-        return Rendering(
-            self.name,
-            (
-                RenderedFile(file, terraform_file(summary(projection), "aws_security_group", resources)),
-                RenderedFile("controlroom-aws-variables.tf.json", _VARIABLES, is_rules=False),
-                RenderedFile(
-                    f"{projection.name}-aws-terraform.sh",
-                    terraform_script(f"{name}-aws", file),
-                    is_rules=False,
-                    executable=True,
-                ),
-            ),
-        )
+        text = terraform_file(summary(projection), "aws_security_group", resources)
+        return terraform_rendering(self.name, "aws", projection.name, name, text, _VARIABLES)
 
 
 RENDERER = AwsTerraformRenderer()

@@ -25,12 +25,15 @@ from controlroom.network.renderers.cloud_steps import cloud_script
 from controlroom.network.renderers.interface import TAG
 from controlroom.network.site import Party
 
-# "Azure subscription and service limits": rules a group, and addresses and ranges a group on either side.
+# "Azure subscription and service limits", networking: rules a group, and addresses and ranges in a group, of which
+# "the limit applies separately to source and destination".
 MOST_RULES = 1000
 MOST_PREFIXES = 4000
-# Priorities go from 100 to 4096; the last one is ours for the denial.
+# "The value can be between 100 and 4096" (SecurityRulePropertiesFormat); the last one is ours for the denial.
 FIRST_PRIORITY, LAST_PRIORITY = 100, 4096
+# "The name can be up to 80 characters long": word characters, ".", "-" and "_" ("Network security groups").
 LONGEST_NAME = 80
+# "Restricted to 140 chars" (SecurityRulePropertiesFormat).
 LONGEST_DESCRIPTION = 140
 API_VERSION = "2024-05-01"
 # A group lies on an interface, or on a subnet, where it also sees what machines of the subnet say to each other.

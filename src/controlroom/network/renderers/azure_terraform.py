@@ -12,8 +12,8 @@ from controlroom.network.renderers.cloud_documents import (
     terraform_text,
     terraform_variables,
 )
-from controlroom.network.renderers.cloud_steps import terraform_script
-from controlroom.network.renderers.interface import RenderedFile, Rendering
+from controlroom.network.renderers.cloud_steps import terraform_rendering
+from controlroom.network.renderers.interface import Rendering
 
 
 class AzureTerraformRenderer:
@@ -34,22 +34,9 @@ class AzureTerraformRenderer:
             "tags": tags(projection),
             "security_rule": [_block(rule) for rule in security_rules(projection)],
         }
-        file = f"{projection.name}-azure.tf.json"
         resource = {terraform_name(projection): body}
         text = terraform_file(summary(projection), "azurerm_network_security_group", resource)
-        return Rendering(
-            self.name,
-            (
-                RenderedFile(file, text),
-                RenderedFile("controlroom-azure-variables.tf.json", _VARIABLES, is_rules=False),
-                RenderedFile(
-                    f"{projection.name}-azure-terraform.sh",
-                    terraform_script(f"{name}-azure", file),
-                    is_rules=False,
-                    executable=True,
-                ),
-            ),
-        )
+        return terraform_rendering(self.name, "azure", projection.name, name, text, _VARIABLES)
 
 
 RENDERER = AzureTerraformRenderer()

@@ -7,6 +7,7 @@ the same names, so that loading it twice is loading it once, and what is old can
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from controlroom.network.addresses import Family, format_address
@@ -15,12 +16,14 @@ from controlroom.network.intervals import IntervalSet
 from controlroom.network.policy import Permit
 from controlroom.network.projection import Direction, Projection, Scope
 from controlroom.network.renderers.cloud_documents import grouped
-from controlroom.network.renderers.interface import TAG
+from controlroom.network.renderers.interface import TAG, RenderedFile, Rendering
 
 # 32 bits: two contracts of one device that meet by chance are refused by nobody, and as good as impossible.
 _DIGEST_LENGTH = 8
 # Such devices stand between zones: what one machine sends to its neighbour never passes them.
 BORDER = frozenset({Scope.BORDER})
+# What to do where a device cannot hold so many rules.
+MEND = "declare wider prefixes in the site, or render the borders between two zones each"
 # Letters that neither a command line (?, tab, control signs) nor a quotation gives a meaning to, on any of the devices.
 _ODD = re.compile(r"[^A-Za-z0-9 .,:;()/_+=*-]+")
 
@@ -32,6 +35,21 @@ def crossings(projection: Projection) -> list[Permit]:
             f"such a device stands between zones, not on host {projection.name!r}; give --border"
         )
     return grouped(projection, Direction.FORWARD)
+
+
+def device_rendering(
+    target: str, projection: Projection, suffix: str, *, rules: str, removal: str, steps: Callable[[str], str]
+) -> Rendering:
+    """Return the three files of a device: the rules, what removes exactly these, and the steps, which name them."""
+    stem = f"{projection.name}-{target}"
+    return Rendering(
+        target,
+        (
+            RenderedFile(f"{stem}.{suffix}", rules),
+            RenderedFile(f"{stem}-remove.{suffix}", removal, is_rules=False),
+            RenderedFile(f"{stem}-steps.txt", steps(stem), is_rules=False),
+        ),
+    )
 
 
 def generation(permits: list[Permit]) -> str:

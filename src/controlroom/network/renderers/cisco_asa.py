@@ -13,9 +13,11 @@ from controlroom.network.policy import Permit
 from controlroom.network.projection import Projection
 from controlroom.network.renderers.border_objects import (
     BORDER,
+    MEND,
     Sets,
     about,
     crossings,
+    device_rendering,
     generation,
     netmask,
     remark,
@@ -23,7 +25,7 @@ from controlroom.network.renderers.border_objects import (
 from controlroom.network.renderers.cisco_ios import LONGEST_REMARK, MOST_ENTRIES, networks
 from controlroom.network.renderers.cisco_steps import asa_removal, asa_steps
 from controlroom.network.renderers.cloud_documents import refuse_more_than
-from controlroom.network.renderers.interface import RenderedFile, Rendering, refuse_symbolic
+from controlroom.network.renderers.interface import Rendering, refuse_symbolic
 
 _ANY = {Family.IPV4: "any4", Family.IPV6: "any6"}
 
@@ -42,8 +44,7 @@ class CiscoAsaRenderer:
         permits = crossings(projection)
         sets = Sets(generation(permits))
         lines = [line for permit in permits for line in _lines(permit, sets)]
-        mend = "declare wider prefixes in the site, or render the borders between two zones each"
-        refuse_more_than(MOST_ENTRIES, len(lines), "lines of an access list", mend)
+        refuse_more_than(MOST_ENTRIES, len(lines), "lines of an access list", MEND)
         groups = [*_networks(sets), *_services(sets)]
         closing = [
             f"access-list {sets.mark} remark controlroom: default deny",
@@ -53,15 +54,14 @@ class CiscoAsaRenderer:
             "",
         ]
         head = f": controlroom: firewall of border {projection.name} in site {projection.site}. Default deny."
-        stem = f"{projection.name}-cisco-asa"
         names = [line for line in groups if line.startswith("object-group")]
-        return Rendering(
+        return device_rendering(
             self.name,
-            (
-                RenderedFile(f"{stem}.cfg", "\n".join([head, *groups, *lines, *closing])),
-                RenderedFile(f"{stem}-remove.cfg", asa_removal(sets.mark, names), is_rules=False),
-                RenderedFile(f"{stem}-steps.txt", asa_steps(stem, sets.mark), is_rules=False),
-            ),
+            projection,
+            "cfg",
+            rules="\n".join([head, *groups, *lines, *closing]),
+            removal=asa_removal(sets.mark, names),
+            steps=lambda stem: asa_steps(stem, sets.mark),
         )
 
 

@@ -15,16 +15,18 @@ from controlroom.network.policy import Permit
 from controlroom.network.projection import Projection
 from controlroom.network.renderers.border_objects import (
     BORDER,
+    MEND,
     Sets,
     about,
     crossings,
+    device_rendering,
     generation,
     netmask,
     remark,
 )
 from controlroom.network.renderers.cisco_steps import ios_removal, ios_steps
 from controlroom.network.renderers.cloud_documents import refuse_more_than
-from controlroom.network.renderers.interface import RenderedFile, Rendering, refuse_symbolic
+from controlroom.network.renderers.interface import Rendering, refuse_symbolic
 
 # "A remark can be up to 100 characters long" (Cisco IOS Security Command Reference).
 LONGEST_REMARK = 100
@@ -48,19 +50,17 @@ class CiscoIosRenderer:
         sets = Sets(generation(permits))
         lists = {family: list(_list(permits, family, sets)) for family in Family}
         entries = sum(len(lines) for lines in lists.values())
-        mend = "declare wider prefixes in the site, or render the borders between two zones each"
-        refuse_more_than(MOST_ENTRIES, entries, "lines of access lists", mend)
+        refuse_more_than(MOST_ENTRIES, entries, "lines of access lists", MEND)
         groups = list(_groups(sets))
         text = "\n".join([*_head(projection), *groups, *lists[Family.IPV4], *lists[Family.IPV6], "end", ""])
-        stem = f"{projection.name}-cisco-ios"
         names = [line for line in groups if line.startswith("object-group")]
-        return Rendering(
+        return device_rendering(
             self.name,
-            (
-                RenderedFile(f"{stem}.cfg", text),
-                RenderedFile(f"{stem}-remove.cfg", ios_removal(sets.mark, names), is_rules=False),
-                RenderedFile(f"{stem}-steps.txt", ios_steps(stem, sets.mark), is_rules=False),
-            ),
+            projection,
+            "cfg",
+            rules=text,
+            removal=ios_removal(sets.mark, names),
+            steps=lambda stem: ios_steps(stem, sets.mark),
         )
 
 

@@ -6,6 +6,7 @@ runs it is not cut off by it. What was there is kept in a folder of the person w
 
 from collections.abc import Sequence
 
+from controlroom.network.renderers.interface import RenderedFile, Rendering
 from controlroom.network.renderers.steps import ROLL_BACK_SECONDS, ROLL_BACK_UNLESS_CONFIRMED
 
 _SCRIPT = """\
@@ -107,5 +108,25 @@ def terraform_script(name: str, file: str) -> str:
             f'echo "{{}}" >"$folder/{file}"',
             f"{run} apply -input=false -auto-approve",
             f'rm -f "$state/{name}.applied"',
+        ),
+    )
+
+
+def terraform_rendering(
+    target: str, cloud: str, place: str, name: str, text: str, variables: str
+) -> Rendering:
+    """Return a place's file, the variables that all places of a cloud share, and the script beside them."""
+    file = f"{place}-{cloud}.tf.json"
+    return Rendering(
+        target,
+        (
+            RenderedFile(file, text),
+            RenderedFile(f"controlroom-{cloud}-variables.tf.json", variables, is_rules=False),
+            RenderedFile(
+                f"{place}-{cloud}-terraform.sh",
+                terraform_script(f"{name}-{cloud}", file),
+                is_rules=False,
+                executable=True,
+            ),
         ),
     )

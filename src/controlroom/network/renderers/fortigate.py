@@ -12,21 +12,23 @@ from controlroom.network.policy import Permit
 from controlroom.network.projection import Projection
 from controlroom.network.renderers.border_objects import (
     BORDER,
+    MEND,
     Sets,
     about,
     crossings,
+    device_rendering,
     generation,
     netmask,
     remark,
 )
 from controlroom.network.renderers.cloud_documents import chunks, refuse_more_than
 from controlroom.network.renderers.fortigate_steps import fortigate_removal, fortigate_steps
-from controlroom.network.renderers.interface import TAG, RenderedFile, Rendering, refuse_symbolic
+from controlroom.network.renderers.interface import TAG, Rendering, refuse_symbolic
 
-# "Maximum values": members of a group on the smallest models. Policies: what our numbers hold.
+# Members of a group on the smallest models, cautious and not confirmed. Policies: what our numbers hold.
 MOST_MEMBERS = 300
 MOST_POLICIES = 99_998
-# "config firewall policy": the longest comment.
+# "config firewall policy": the longest comment, not confirmed. Our names stay below the 63 signs of FortiOS 6.0.
 LONGEST_COMMENT = 1023
 # Policy numbers go to 4,294,967,294; a generation has a hundred thousand of its own, from a million on.
 _NUMBERS, _FIRST, _GENERATIONS = 100_000, 1_000_000, 42_900
@@ -45,8 +47,7 @@ class FortigateRenderer:
         """Return the configuration, the one that removes exactly what it sets, and the steps."""
         refuse_symbolic(projection, self.name)
         permits = crossings(projection)
-        mend = "declare wider prefixes in the site, or render the borders between two zones each"
-        refuse_more_than(MOST_POLICIES, len(permits) + 1, "policies", mend)
+        refuse_more_than(MOST_POLICIES, len(permits) + 1, "policies", MEND)
         sets = Sets(generation(permits))
         base = _FIRST + int(sets.mark.rpartition("-")[2], 16) % _GENERATIONS * _NUMBERS
         policies = [
@@ -66,14 +67,13 @@ class FortigateRenderer:
                 "",
             ]
         )
-        stem = f"{projection.name}-fortigate"
-        return Rendering(
+        return device_rendering(
             self.name,
-            (
-                RenderedFile(f"{stem}.conf", text),
-                RenderedFile(f"{stem}-remove.conf", fortigate_removal(text), is_rules=False),
-                RenderedFile(f"{stem}-steps.txt", fortigate_steps(stem, sets.mark), is_rules=False),
-            ),
+            projection,
+            "conf",
+            rules=text,
+            removal=fortigate_removal(text),
+            steps=lambda stem: fortigate_steps(stem, sets.mark),
         )
 
 

@@ -8,7 +8,8 @@ _STEPS = """\
 #
 # check      changes nothing; policies that stand before ours count too
 show firewall policy | grep -f controlroom-
-# apply      from here on nothing is kept unless saved: after {seconds} seconds the device goes back by itself
+# apply      from here on nothing is kept unless saved: after {seconds} seconds the device goes back by itself; releases
+#            that count from your last keystroke do so once you type nothing, and a cluster goes back as a whole
 execute backup config flash controlroom-before
 config system global
     set cfg-save revert

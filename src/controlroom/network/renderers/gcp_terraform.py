@@ -25,11 +25,11 @@ from controlroom.network.renderers.cloud_documents import (
     terraform_text,
     terraform_variables,
 )
-from controlroom.network.renderers.cloud_steps import terraform_script
-from controlroom.network.renderers.interface import TAG, RenderedFile, Rendering, refuse_symbolic
+from controlroom.network.renderers.cloud_steps import terraform_rendering
+from controlroom.network.renderers.interface import TAG, Rendering, refuse_symbolic
 
 ALLOW_PRIORITY, DENY_PRIORITY = 999, 1000
-# The cautious ends of "VPC quotas": rules a project by default, and ranges a rule on either side.
+# Cautious, and not confirmed: "Cloud NGFW quotas" gives rules by project, and ranges of a rule on either side.
 MOST_RULES = 100
 MOST_RANGES = 256
 # RFC 1035 labels, as every name and network tag of the platform.
@@ -54,19 +54,9 @@ class GcpTerraformRenderer:
         resources = dict(_resources(projection))
         mend = "declare wider prefixes in the site, or divide the host's roles"
         refuse_more_than(MOST_RULES, len(resources), f"firewall rules for one {projection.scope}", mend)
-        file = f"{projection.name}-gcp.tf.json"
-        return Rendering(
-            self.name,
-            (
-                RenderedFile(file, terraform_file(summary(projection), "google_compute_firewall", resources)),
-                RenderedFile("controlroom-gcp-variables.tf.json", _VARIABLES, is_rules=False),
-                RenderedFile(
-                    f"{projection.name}-gcp-terraform.sh",
-                    terraform_script(f"{terraform_name(projection)}-gcp", file),
-                    is_rules=False,
-                    executable=True,
-                ),
-            ),
+        text = terraform_file(summary(projection), "google_compute_firewall", resources)
+        return terraform_rendering(
+            self.name, "gcp", projection.name, terraform_name(projection), text, _VARIABLES
         )
 
 

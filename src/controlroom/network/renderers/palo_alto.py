@@ -11,12 +11,22 @@ from controlroom.network.errors import CannotExpress
 from controlroom.network.intervals import IntervalSet
 from controlroom.network.policy import Permit
 from controlroom.network.projection import Projection
-from controlroom.network.renderers.border_objects import BORDER, Sets, about, crossings, generation, remark
+from controlroom.network.renderers.border_objects import (
+    BORDER,
+    MEND,
+    Sets,
+    about,
+    crossings,
+    device_rendering,
+    generation,
+    remark,
+)
 from controlroom.network.renderers.cloud_documents import chunks, refuse_more_than
-from controlroom.network.renderers.interface import TAG, RenderedFile, Rendering, refuse_symbolic
+from controlroom.network.renderers.interface import TAG, Rendering, refuse_symbolic
 from controlroom.network.renderers.palo_alto_steps import palo_alto_removal, palo_alto_steps
 
-# "Objects > Address Groups": members of a static group, and the characters of a service's ports and of a description.
+# Members of a static group and signs of a service's ports, cautious and not confirmed; of a description 1,023
+# ("Addresses Fields", which also gives names 63 signs: letters, digits, spaces, hyphens, underscores).
 MOST_MEMBERS = 2500
 LONGEST_PORTS = 1023
 LONGEST_DESCRIPTION = 1023
@@ -38,8 +48,7 @@ class PaloAltoRenderer:
         """Return the commands, those that remove exactly what they set, and the steps."""
         refuse_symbolic(projection, self.name)
         permits = crossings(projection)
-        mend = "declare wider prefixes in the site, or render the borders between two zones each"
-        refuse_more_than(MOST_RULES, len(permits) + 1, "security rules", mend)
+        refuse_more_than(MOST_RULES, len(permits) + 1, "security rules", MEND)
         sets = Sets(generation(permits))
         rules = [line for number, one in enumerate(permits, start=1) for line in _rule(number, one, sets)]
         groups = list(_groups(sets))
@@ -47,14 +56,13 @@ class PaloAltoRenderer:
         what = remark(f"{TAG}: border {projection.name} in site {projection.site}", LONGEST_DESCRIPTION)
         tag = f'set tag {sets.mark} comments "{what}"'
         text = "\n".join([tag, *objects, *rules, *_denial(sets), ""])
-        stem = f"{projection.name}-palo-alto"
-        return Rendering(
+        return device_rendering(
             self.name,
-            (
-                RenderedFile(f"{stem}.set", text),
-                RenderedFile(f"{stem}-remove.set", palo_alto_removal(text), is_rules=False),
-                RenderedFile(f"{stem}-steps.txt", palo_alto_steps(stem, sets.mark), is_rules=False),
-            ),
+            projection,
+            "set",
+            rules=text,
+            removal=palo_alto_removal(text),
+            steps=lambda stem: palo_alto_steps(stem, sets.mark),
         )
 
 
