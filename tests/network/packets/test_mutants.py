@@ -99,7 +99,7 @@ def ground(namespaces: str, projection: Projection) -> object:
         yield built
 
 
-@pytest.mark.timeout(110)
+@pytest.mark.timeout(240)
 @pytest.mark.parametrize("name", ["nftables", "iptables"])
 def test_mutants_that_open_or_close_a_live_flow_are_refused_and_witnesses_are_true(
     name: str, nft: str, iptables_restore: str, ground: Gauges, site: Site, projection: Projection
