@@ -72,6 +72,14 @@ def test_a_filter_is_saved_used_and_dropped(page: Page, runs: dict[str, str]) ->
     expect(page.get_by_role("link", name="What failed")).to_have_count(0)
 
 
+def test_a_filter_that_cannot_be_read_is_not_saved(page: Page, runs: dict[str, str]) -> None:
+    page.goto("/activity?filter=stat:failed")
+    expect(page.get_by_text("There is no field 'stat' to filter by")).to_be_visible()
+    page.locator("summary", has_text="Saved").click()
+    expect(page.get_by_text("A filter that cannot be read cannot be saved.")).to_be_visible()
+    expect(page.get_by_role("button", name="Save this filter")).to_have_count(0)
+
+
 def test_the_csv_holds_what_is_filtered_and_no_formula(page: Page, runs: dict[str, str]) -> None:
     page.goto("/activity?filter=state:failed")
     with page.expect_download() as waiting:
