@@ -2,6 +2,8 @@
 
 import json
 import re
+import socket
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -201,6 +203,89 @@ def test_a_ruleset_is_proved_and_its_hole_named(
     expect(page.locator("#proof-answer .form-error")).to_be_visible(timeout=ANSWER)
     page.goto("/network")
     expect(page.get_by_role("region", name="Last proofs and probes")).to_contain_text("Not as needed")
+
+
+def test_an_open_page_follows_new_versions_and_reports(page: Page, site: Site, declared: str) -> None:
+    changed = f"""{declared}
+[external.ledger]
+zone = "outside-of-all"
+prefixes = ["198.51.100.7"]
+roles = []
+
+[zone.outside-of-all]
+prefixes = ["198.51.100.0/24"]
+
+[flow.ledger]
+from = ["control-room"]
+to = ["ledger"]
+ports = 4711
+purpose = "Books"
+"""
+    report = {"site": parse_site(declared).name, "source": "follow-me", "holds": True, "answers": [], "disagreements": [], "notes": []}  # fmt: skip
+    sites = site.app.state.sites
+    page.goto("/network")
+    matrix = page.get_by_role("region", name="Matrix of zones")
+    expect(matrix).to_be_visible(timeout=ANSWER)
+    expect(matrix).not_to_contain_text("outside-of-all")
+    expect(page.locator(".live")).to_contain_text("Live")
+    site.do(lambda: sites.declare(site.caller, changed))
+    expect(matrix.get_by_role("rowheader", name="outside-of-all")).to_be_visible(timeout=ANSWER)
+    expect(page.locator("dl.facts")).to_contain_text(f"version {present(site)}")
+    site.do(lambda: sites.keep_probes(site.caller, json.dumps(report)))
+    expect(page.get_by_role("region", name="Last proofs and probes")).to_contain_text(
+        "follow-me", timeout=ANSWER
+    )
+    site.do(lambda: sites.declare(site.caller, declared))
+
+
+LOOPBACK = """name = "loopback"
+[zone.here]
+prefixes = ["127.0.0.0/8"]
+[host.control]
+zone = "here"
+addresses = ["127.0.0.1"]
+roles = ["control-room"]
+os = "linux"
+[external.ledger]
+zone = "here"
+prefixes = ["127.0.0.9"]
+roles = []
+[flow.ledger]
+from = ["control"]
+to = ["ledger"]
+ports = PORT
+purpose = "Books"
+"""
+
+
+def test_this_server_probes_a_service_that_listens_and_one_that_no_longer_does(
+    page: Page, site: Site, declared: str
+) -> None:
+    sites = site.app.state.sites
+    with closing(socket.create_server(("127.0.0.9", 0))) as service:
+        text = LOOPBACK.replace("PORT", str(service.getsockname()[1]))
+        site.do(lambda: sites.declare(site.caller, text))
+        page.goto("/network/probes")
+        expect(page.get_by_text("This server is control")).to_be_visible(timeout=ANSWER)
+        page.get_by_role("button", name="Probe now").click()
+        page.wait_for_url(re.compile("/network/probes/net_"), timeout=ANSWER)
+        found = page.get_by_role("region", name="Probes").get_by_role("row").filter(has_text="ledger")
+        expect(found).to_have_count(1)
+        expect(found).to_contain_text("127.0.0.9")
+        expect(found.get_by_role("rowheader")).to_have_text("as needed")
+    report = page.evaluate(
+        """async () => (await fetch("/api/v1/network/probes/from-here", {
+             method: "POST",
+             headers: {"X-CSRF-Token": document.querySelector('meta[name="csrf-token"]').content},
+           })).json()"""
+    )
+    assert (report["subject"], report["holds"]) == ("control", False)
+    (answer,) = report["report"]["answers"]
+    assert (answer["verdict"], answer["judgement"]) == ("refused", "not as needed")
+    page.goto(f"/network/probes/{report['id']}")
+    expect(page.locator("dl.facts")).to_contain_text("from this server", timeout=ANSWER)
+    expect(page.locator(".finding-table").get_by_role("rowheader")).to_have_text("not as needed")
+    site.do(lambda: sites.declare(site.caller, declared))
 
 
 def test_a_report_of_probes_is_kept_and_a_strange_one_refused(page: Page, site: Site, declared: str) -> None:
