@@ -590,10 +590,27 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         }
       }
       {
+        name: 'controlroom-out-database-postgresql-v4'
+        properties: {
+          description: 'controlroom: database-postgresql: The Control Room keeps its state'
+          priority: 115
+          direction: 'Outbound'
+          access: 'Allow'
+          protocol: 'Tcp'
+          sourceAddressPrefixes: [
+            '10.1.1.11'
+            '10.1.1.12'
+          ]
+          sourcePortRange: '*'
+          destinationAddressPrefix: '10.1.3.32'
+          destinationPortRange: '5432'
+        }
+      }
+      {
         name: 'controlroom-out-database-sql-server-v4'
         properties: {
           description: 'controlroom: database-sql-server: The Control Room keeps its state'
-          priority: 115
+          priority: 116
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -610,7 +627,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-directory-ldap-v4'
         properties: {
           description: 'controlroom: directory-ldap: Users are looked up and signed in'
-          priority: 116
+          priority: 117
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -627,7 +644,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-directory-ldaps-v4'
         properties: {
           description: 'controlroom: directory-ldaps: Users are looked up and signed in over TLS'
-          priority: 117
+          priority: 118
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -644,7 +661,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-directory-catalogue-v4'
         properties: {
           description: 'controlroom: directory-catalogue: Users of the whole forest are found'
-          priority: 118
+          priority: 119
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -661,7 +678,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-directory-catalogue-tls-v4'
         properties: {
           description: 'controlroom: directory-catalogue-tls: Users of the whole forest are found over TLS'
-          priority: 119
+          priority: 120
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -678,7 +695,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-kerberos-tcp-v4'
         properties: {
           description: 'controlroom: kerberos-tcp: Single sign-on, large tickets'
-          priority: 120
+          priority: 121
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -695,7 +712,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-kerberos-udp-v4'
         properties: {
           description: 'controlroom: kerberos-udp: Single sign-on'
-          priority: 121
+          priority: 122
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Udp'
@@ -712,7 +729,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-subversion-https-v4'
         properties: {
           description: 'controlroom: subversion-https: Bots are kept under version control'
-          priority: 122
+          priority: 123
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -729,7 +746,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-subversion-http-v4'
         properties: {
           description: 'controlroom: subversion-http: Bots are kept under version control without TLS'
-          priority: 123
+          priority: 124
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -746,7 +763,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-file-share-v4'
         properties: {
           description: 'controlroom: file-share: Packages and artifacts are shared by the nodes'
-          priority: 124
+          priority: 125
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -763,7 +780,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-notice-mail-v4'
         properties: {
           description: 'controlroom: notice-mail: The Control Room sends notices'
-          priority: 125
+          priority: 126
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -780,7 +797,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-dns-udp-v4'
         properties: {
           description: 'controlroom: dns-udp: Names are resolved'
-          priority: 126
+          priority: 127
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Udp'
@@ -797,7 +814,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-dns-tcp-v4'
         properties: {
           description: 'controlroom: dns-tcp: Names are resolved, large answers'
-          priority: 127
+          priority: 128
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -814,7 +831,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-time-v4'
         properties: {
           description: 'controlroom: time: Clocks are kept right: leases and Kerberos need it'
-          priority: 128
+          priority: 129
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Udp'

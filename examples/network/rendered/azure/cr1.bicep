@@ -367,10 +367,24 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         }
       }
       {
+        name: 'controlroom-out-database-postgresql-v4'
+        properties: {
+          description: 'controlroom: database-postgresql: The Control Room keeps its state'
+          priority: 108
+          direction: 'Outbound'
+          access: 'Allow'
+          protocol: 'Tcp'
+          sourceAddressPrefix: '10.1.1.11'
+          sourcePortRange: '*'
+          destinationAddressPrefix: '10.1.3.32'
+          destinationPortRange: '5432'
+        }
+      }
+      {
         name: 'controlroom-out-database-sql-server-v4'
         properties: {
           description: 'controlroom: database-sql-server: The Control Room keeps its state'
-          priority: 108
+          priority: 109
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -384,7 +398,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-directory-ldap-v4'
         properties: {
           description: 'controlroom: directory-ldap: Users are looked up and signed in'
-          priority: 109
+          priority: 110
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -398,7 +412,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-directory-ldaps-v4'
         properties: {
           description: 'controlroom: directory-ldaps: Users are looked up and signed in over TLS'
-          priority: 110
+          priority: 111
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -412,7 +426,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-directory-catalogue-v4'
         properties: {
           description: 'controlroom: directory-catalogue: Users of the whole forest are found'
-          priority: 111
+          priority: 112
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -426,7 +440,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-directory-catalogue-tls-v4'
         properties: {
           description: 'controlroom: directory-catalogue-tls: Users of the whole forest are found over TLS'
-          priority: 112
+          priority: 113
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -440,7 +454,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-kerberos-tcp-v4'
         properties: {
           description: 'controlroom: kerberos-tcp: Single sign-on, large tickets'
-          priority: 113
+          priority: 114
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -454,7 +468,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-kerberos-udp-v4'
         properties: {
           description: 'controlroom: kerberos-udp: Single sign-on'
-          priority: 114
+          priority: 115
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Udp'
@@ -468,7 +482,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-subversion-https-v4'
         properties: {
           description: 'controlroom: subversion-https: Bots are kept under version control'
-          priority: 115
+          priority: 116
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -482,7 +496,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-subversion-http-v4'
         properties: {
           description: 'controlroom: subversion-http: Bots are kept under version control without TLS'
-          priority: 116
+          priority: 117
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -496,7 +510,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-file-share-v4'
         properties: {
           description: 'controlroom: file-share: Packages and artifacts are shared by the nodes'
-          priority: 117
+          priority: 118
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -510,7 +524,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-notice-mail-v4'
         properties: {
           description: 'controlroom: notice-mail: The Control Room sends notices'
-          priority: 118
+          priority: 119
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -524,7 +538,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-dns-udp-v4'
         properties: {
           description: 'controlroom: dns-udp: Names are resolved'
-          priority: 119
+          priority: 120
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Udp'
@@ -538,7 +552,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-dns-tcp-v4'
         properties: {
           description: 'controlroom: dns-tcp: Names are resolved, large answers'
-          priority: 120
+          priority: 121
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Tcp'
@@ -552,7 +566,7 @@ resource group 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
         name: 'controlroom-out-time-v4'
         properties: {
           description: 'controlroom: time: Clocks are kept right: leases and Kerberos need it'
-          priority: 121
+          priority: 122
           direction: 'Outbound'
           access: 'Allow'
           protocol: 'Udp'
