@@ -199,6 +199,7 @@ def _measure(connection: sqlite3.Connection) -> None:
     took = "(julianday(ended_at) - julianday(started_at)) * 86400"
     since = "ended_at > datetime('now', '-31 days')"
     hour = "strftime('%Y-%m-%d %H:00:00.000000', {})"
+    day = "strftime('%Y-%m-%d 00:00:00.000000', {})"
     for kind, moment, seconds, bucket in (
         ("state", "ended_at", took, f"bucket_of({took})"),
         ("'waited'", "started_at", waited, f"bucket_of({waited})"),
@@ -209,6 +210,12 @@ def _measure(connection: sqlite3.Connection) -> None:
 SELECT {hour.format(moment)} AS begun, {kind}, {bucket} AS part, count(*), sum({seconds}) FROM runs WHERE {since}
 GROUP BY 1, 2, 3"""
         )
+        for daily, span, kept in ((1, day, "-31 days"), (0, hour, "-3 days")):
+            connection.execute(
+                f"""INSERT INTO bot_measures (bot_id, daily, begun, kind, bucket, count, seconds)
+SELECT bot_id, {daily}, {span.format(moment)} AS begun, {kind}, {bucket} AS part, count(*), sum({seconds}) FROM runs
+WHERE ended_at > datetime('now', '{kept}') GROUP BY 1, 2, 3, 4, 5"""
+            )
 
 
 def _audit(

@@ -1,18 +1,31 @@
 """The dashboard's figures on both databases: they follow what runs do, and show nobody more than they may see."""
 
+from datetime import datetime, timedelta, tzinfo
+from importlib import import_module
+
 import pytest
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, select, text, update
 
 from controlroom.devices.models import Device
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
-from controlroom.identity.places import Placed
+from controlroom.identity.places import Place, Placed, PlaceKind
 from controlroom.insight.service import InsightService
 from controlroom.insight.trends import Period
 from controlroom.protocol.messages import Ended, Outcome, Started
-from controlroom.runs.measures import RunMeasure, bucket_of, middle_of, quantile
+from controlroom.runs.measures import (
+    HOURS_KEPT,
+    BotMeasure,
+    RunMeasure,
+    bucket_of,
+    forget_hours_of_bots,
+    middle_of,
+    quantile,
+)
 from controlroom.runs.states import State
 from runs.conftest import CALLER, Room, room
 
@@ -106,7 +119,77 @@ async def test_nobody_sees_more_than_their_rights_open(room: Room, insight: Insi
     limited = await insight.dashboard(elsewhere)
     assert limited.broken
     assert limited.waiting
-    assert (limited.broken.failed, limited.waiting.total, limited.trends) == (0, 0, None)
+    assert limited.trends
+    assert (limited.broken.failed, limited.waiting.total) == (0, 0)
+    assert not any(span.outcomes or span.waited or span.busy_seconds for span in limited.trends)
+
+
+@pytest.mark.parametrize("period", list(Period))
+async def test_who_sees_one_bot_has_the_trends_of_that_bot(
+    room: Room, insight: InsightService, period: Period
+) -> None:
+    await room.device("press", slots=2)
+    await finish(room, Outcome.SUCCEEDED, wait=5, take=40)
+    await finish(room, Outcome.FAILED, wait=5, take=4_000)
+    await keep_present(room)
+    running = await room.start()
+    room.clock.advance(60)
+    other = _placed(Place(PlaceKind.BOT, "bot_other"))
+    its_own = _placed(Place(PlaceKind.BOT, running.bot_id))
+
+    everyone = (await insight.dashboard(CALLER, period)).trends
+
+    assert everyone
+    assert sum(span.outcomes.get(State.FAILED, 0) for span in everyone) == 1
+    assert (await insight.dashboard(its_own, period)).trends == everyone
+    assert not any(
+        span.outcomes or span.busy_seconds for span in (await insight.dashboard(other, period)).trends or ()
+    )
+
+
+async def test_hours_of_bots_are_forgotten_and_days_are_kept(room: Room) -> None:
+    await room.device("press", slots=1)
+    await finish(room, Outcome.SUCCEEDED, wait=1, take=10)
+    async with room.database.write() as transaction:
+        await forget_hours_of_bots(transaction, room.clock.now() + HOURS_KEPT - timedelta(hours=1))
+    assert {daily for daily, *_ in await measured(room)} == {True, False}
+    async with room.database.write() as transaction:
+        await forget_hours_of_bots(transaction, room.clock.now() + HOURS_KEPT)
+    assert {daily for daily, *_ in await measured(room)} == {True}
+
+
+async def test_the_migration_counts_for_bots_what_the_server_would_have(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migration = import_module("controlroom.server.migrations.versions.0016_measures_of_bots")
+    await room.device("press", slots=2)
+    await finish(room, Outcome.SUCCEEDED, wait=5, take=40)
+    await finish(room, Outcome.FAILED, wait=5, take=4_000)
+    before = await measured(room)
+
+    class Frozen(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return room.clock.now()
+
+    def migrate(connection: Connection) -> None:
+        connection.execute(text("DROP TABLE bot_measures"))
+        with Operations.context(MigrationContext.configure(connection)):
+            migration.upgrade()
+
+    monkeypatch.setattr(migration, "datetime", Frozen)
+    async with room.database.engine.begin() as connection:
+        await connection.run_sync(migrate)
+
+    assert await measured(room) == before
+
+
+async def measured(room: Room) -> list[tuple[bool, datetime, str, int, int, float]]:
+    """Return all measures of bots, in order, without the bot."""
+    columns = (BotMeasure.daily, BotMeasure.begun, BotMeasure.kind, BotMeasure.bucket, BotMeasure.count)
+    async with room.database.read() as session:
+        found = await session.execute(select(*columns, BotMeasure.seconds).order_by(*columns))
+        return [(*row[:-1], pytest.approx(row[-1])) for row in found]
 
 
 async def test_runs_that_end_at_once_are_all_counted(room: Room) -> None:
@@ -130,6 +213,11 @@ def test_a_median_from_buckets_is_within_a_tenth(values: list[float]) -> None:
 
 def test_a_quantile_of_nothing_is_none() -> None:
     assert quantile({}, 0.5) is None
+
+
+def _placed(place: Place) -> Caller:
+    rights = frozenset({Permission.RUN_READ})
+    return Caller(CALLER.actor, "", "eve", rights, placed=Placed({place: rights}))
 
 
 def _with(*permissions: Permission) -> Caller:

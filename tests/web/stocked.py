@@ -222,7 +222,7 @@ def _past(site: Site, versions: dict[str, BotVersion], devices: dict[str, Device
         waited, took = chance.uniform(0.4, 9), min(chance.uniform(15, 400), ago / 2)
         attempt_id = start_run(site, run.id, device, after_seconds=waited)
         _ask(site, run.id, ("bruno", "ruth", "erp-bridge")[number % 3])
-        _measure(site, run, waited, took)
+        _measure(site, run, attempt_id, waited, took)
         if name == "vendor-portal-sync":
             begun = run.created_at + timedelta(seconds=waited)
             write_log(site, attempt_id, _sent_orders(), at=begun, apart_seconds=took / 60)
@@ -235,13 +235,14 @@ def _past(site: Site, versions: dict[str, BotVersion], devices: dict[str, Device
             end_run(site, run.id, State.SUCCEEDED, after_seconds=took)
 
 
-def _measure(site: Site, run: Run, waited: float, took: float) -> None:
+def _measure(site: Site, run: Run, attempt_id: str, waited: float, took: float) -> None:
     """Count what the server counts when a runner reports: how long the run waited, and held its slot."""
     begun = run.created_at + timedelta(seconds=waited + 1)
 
     async def work(transaction: Transaction) -> None:
+        attempt = await transaction.session.get_one(Attempt, attempt_id)
         measure_start(transaction, run, begun)
-        measure_busy(transaction, begun, begun + timedelta(seconds=took))
+        measure_busy(transaction, attempt, attempt.assigned_at + timedelta(seconds=took))
 
     site.write(work)
 

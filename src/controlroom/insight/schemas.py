@@ -106,7 +106,9 @@ class DashboardOut(Schema):
     running: RunningOut | None
     waiting: WaitingOut | None
     devices: DeviceFiguresOut | None
-    trends: list[SpanOut] | None = Field(description="Oldest first; null for who may not read every run.")
+    trends: list[SpanOut] | None = Field(
+        description="Oldest first, of the runs that you may read; null for who may read none."
+    )
 
     @classmethod
     def of(cls, found: Dashboard) -> "DashboardOut":

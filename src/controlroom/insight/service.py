@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from controlroom.bots.rights import bots_for
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
 from controlroom.foundation.settings import Settings
@@ -37,10 +38,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """The four answers and the trends. Parts that the caller has no right to are None.
-
-    Trends count all runs, and so are for those who may read all.
-    """
+    """The four answers and the trends. Parts that the caller has no right to are None; all count what they may read."""
 
     time: datetime
     period: Period
@@ -53,7 +51,7 @@ class Dashboard:
 
 @dataclass(slots=True)
 class InsightService:
-    """Reads figures, as ``app.state.insight``. Trends are shared for ten seconds, reasons for waiting for five."""
+    """Reads figures, as ``app.state.insight``. Trends over all bots are shared for ten seconds, reasons for waiting for five."""
 
     database: Database
     clock: Clock
@@ -74,7 +72,6 @@ class InsightService:
             devices = await figures.devices(session, caller) if sees_devices else None
         reasons = await self._why(first, now) if first else {}
         waiting = Waiting(total, [WaitingRun(run, reasons.get(run.id, "")) for run in first])
-        sees_all = Permission.RUN_READ in caller.everywhere
         return Dashboard(
             time=now,
             period=period,
@@ -82,7 +79,7 @@ class InsightService:
             running=running,
             waiting=waiting if sees_runs else None,
             devices=devices,
-            trends=await self._spans(period, now) if sees_all else None,
+            trends=await self._spans(caller, period, now) if sees_runs else None,
         )
 
     async def _why(self, runs: Sequence[Run], now: datetime) -> Mapping[str, str]:
@@ -96,7 +93,11 @@ class InsightService:
                 self._reasons = kept
             return kept[2]
 
-    async def _spans(self, period: Period, now: datetime) -> Sequence[Span]:
+    async def _spans(self, caller: Caller, period: Period, now: datetime) -> Sequence[Span]:
+        bots = bots_for(caller, Permission.RUN_READ)
+        if bots:
+            async with self.database.read() as session:
+                return await read_spans(session, period, now, bots)
         async with self._reading:
             kept = self._trends.get(period)
             if kept is None or not kept[0] <= now < kept[0] + _TRENDS_KEPT:

@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import String, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from controlroom.runs.measures import BUSY, WAITED, RunMeasure, hour_of, quantile
+from controlroom.bots.models import Bot
+from controlroom.identity.filters import Conditions
+from controlroom.runs.measures import BUSY, WAITED, BotMeasure, RunMeasure, hour_of, quantile
 from controlroom.runs.models import Attempt, attempt_is_active
 from controlroom.runs.states import State
 
@@ -53,15 +55,19 @@ class Span:
         return self.busy_seconds / seconds if seconds > 0 else 0.0
 
 
-async def read_spans(session: AsyncSession, period: Period, now: datetime) -> Sequence[Span]:
-    """Return the spans of a period, oldest first; the last one goes on."""
+async def read_spans(
+    session: AsyncSession, period: Period, now: datetime, bots: Conditions = ()
+) -> Sequence[Span]:
+    """Return the spans of a period, oldest first; the last one goes on. ``bots`` keeps them to the runs of some bots."""
     spans = _empty_spans(period, now)
     by_begin = {span.begun: span for span in spans}
-    for begun, kind, bucket, count, seconds in await session.execute(_query(session, period, spans[0].begun)):
+    since = spans[0].begun
+    query = _query_of_bots(period, since, bots) if bots else _query(session, period, since)
+    for begun, kind, bucket, count, seconds in await session.execute(query):
         span = by_begin.get(_moment(begun))
         if span is not None:
             _add(span, kind, bucket, int(count), float(seconds))
-    await _add_living(session, spans, now)
+    await _add_living(session, spans, now, bots)
     return spans
 
 
@@ -87,6 +93,19 @@ def _query(session: AsyncSession, period: Period, since: datetime) -> Any:
     )
 
 
+def _query_of_bots(period: Period, since: datetime, bots: Conditions) -> Any:
+    parts = (BotMeasure.begun, BotMeasure.kind, BotMeasure.bucket)
+    return (
+        select(*parts, func.sum(BotMeasure.count), func.sum(BotMeasure.seconds))
+        .where(
+            BotMeasure.bot_id.in_(select(Bot.id).where(*bots)),
+            BotMeasure.daily.is_(period is Period.FORTNIGHT),
+            BotMeasure.begun >= since,
+        )
+        .group_by(*parts)
+    )
+
+
 def _moment(value: datetime | str) -> datetime:
     return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
 
@@ -103,9 +122,11 @@ def _add(span: Span, kind: str, bucket: int, count: int, seconds: float) -> None
             span.took[bucket] = span.took.get(bucket, 0) + count
 
 
-async def _add_living(session: AsyncSession, spans: Sequence[Span], now: datetime) -> None:
+async def _add_living(session: AsyncSession, spans: Sequence[Span], now: datetime, bots: Conditions) -> None:
     """Add the time of attempts that hold their slots still, which no measure counts yet."""
     query = select(Attempt.assigned_at).where(attempt_is_active()).limit(_MOST_LIVING)
+    if bots:
+        query = query.where(Attempt.bot_id.in_(select(Bot.id).where(*bots)))
     living = list(await session.scalars(query))
     for span in spans:
         until = min(span.ended, now)

@@ -110,7 +110,7 @@ def end_attempt(
         move_attempt(attempt, State.RUNNING, now=now)
         move_run(transaction, run, State.RUNNING, now=now)
     move_attempt(attempt, state, now=now)
-    measure_busy(transaction, attempt.assigned_at, now)
+    measure_busy(transaction, attempt, now)
     attempt.exit_code = storable_exit_code(body.exit_code)
     attempt.message = storable_text(body.message, _MESSAGE)
     attempt.error_type = storable_text(body.error_type, _SHORT)

@@ -15,6 +15,7 @@ from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
 from controlroom.runs.input_files.service import forget_unused_files
 from controlroom.runs.leases import Leases
+from controlroom.runs.measures import forget_hours_of_bots
 
 _FORGET_EVERY = timedelta(minutes=10)
 
@@ -23,7 +24,10 @@ log = logger("server.sweep")
 
 @dataclass(slots=True)
 class Sweep:
-    """Ends overdue attempts and forgets old events, unused files and comings and goings of devices, at the pace of the settings."""
+    """Ends overdue attempts and forgets what is old: events, unused files, comings and goings of devices, bots' hours.
+
+    It goes at the pace of the settings.
+    """
 
     database: Database
     clock: Clock
@@ -62,6 +66,7 @@ class Sweep:
                 )
                 await forget_old_presence(transaction, now)
                 await forget_unused_files(transaction, now)
+                await forget_hours_of_bots(transaction, now)
             self._forgotten_at = now
 
     async def _be_patient_after_a_locked_database(self) -> None:
