@@ -1,7 +1,5 @@
 """Ask for runs, follow their logs, control them, fetch what they leave."""
 
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -9,10 +7,9 @@ from urllib.parse import urlencode
 import typer
 
 from controlroom.cli.client import UrlOption, connect
-from controlroom.cli.client.input_files import with_uploaded_files
-from controlroom.cli.client.rest import Client
+from controlroom.cli.client.input_files import inputs_to_send
+from controlroom.cli.client.logs import ENDED, attempt_of, follow_log, lines_of, print_line
 from controlroom.cli.output import EXIT_FAILED, err, out, print_facts, print_json, print_table
-from controlroom.creator.given_inputs import inputs_from_pairs, inputs_from_text
 from controlroom.foundation.errors import Invalid
 from controlroom.foundation.file_names import safe_names
 
@@ -24,11 +21,7 @@ FilterArgument = Annotated[
     str, typer.Argument(help="Words such as 'state:failed bot:reconcile created>=2026-01-31'.")
 ]
 
-_ENDED = frozenset({"succeeded", "failed", "cancelled", "timed_out", "lost", "rejected"})
-_LOOK_SECONDS = 0.3
-_LINES_AT_ONCE = 1_000
 _MEGABYTE = 1024 * 1024
-_LEVEL_STYLES = {"error": "red", "warning": "yellow", "debug": "dim"}
 
 
 @app.command()
@@ -66,11 +59,11 @@ def start(
         "idempotency_key": idempotency_key,
     }
     with connect(url) as client:
-        body["inputs"] = _inputs(client, (bot, version, task), inputs, given or [])
+        body["inputs"] = inputs_to_send(client, (bot, version, task), inputs, given or [])
         run = client.post("/runs", {**body, **{name: value for name, value in optional.items() if value}})
         if wait:
             err.print(f"Run {run['id']}", markup=False)
-            _follow(client, run["id"])
+            follow_log(client, run["id"])
             run = client.get(f"/runs/{run['id']}")
     if json:
         print_json(run)
@@ -154,10 +147,10 @@ def log(
     """Print a run's log."""
     with connect(url) as client:
         if follow and attempt is None:
-            _follow(client, run, level)
+            follow_log(client, run, level)
             return
-        for line in _lines(client, _attempt(client, run, attempt)["id"], 0, level):
-            _print_line(line)
+        for line in lines_of(client, attempt_of(client, run, attempt)["id"], 0, level):
+            print_line(line)
 
 
 @app.command()
@@ -171,7 +164,7 @@ def usage(
 ) -> None:
     """Show what a run's processes used over time: processors and memory."""
     with connect(url) as client:
-        found = client.get(f"/attempts/{_attempt(client, run, attempt)['id']}/usage")
+        found = client.get(f"/attempts/{attempt_of(client, run, attempt)['id']}/usage")
     if json:
         print_json(found)
         return
@@ -338,69 +331,8 @@ def files(
         print_table(columns, rows)
 
 
-def _inputs(
-    client: Client, subject: tuple[str, int | None, str], file: Path | None, pairs: list[str]
-) -> dict[str, Any]:
-    try:
-        from_file = {} if file is None else inputs_from_text(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"{file} cannot be read: {error}.") from None
-    if not pairs and not from_file:
-        return {}
-    schema = _schema(client, *subject)
-    return with_uploaded_files(client, schema, {**from_file, **inputs_from_pairs(pairs, schema)})
-
-
-def _schema(client: Client, bot: str, version: int | None, task: str) -> dict[str, Any]:
-    """Return the schema of the inputs that a run would be asked for, empty where that cannot be told."""
-    current = client.get(f"/bots/{bot}")
-    number = version or current.get("current_version")
-    if not number:
-        return {}
-    manifest: dict[str, Any] = client.get(f"/bots/{bot}/versions/{number}").get("manifest", {})
-    name = task or manifest.get("default_task", "")
-    of_task = [each["inputs"] for each in manifest.get("tasks", ()) if each.get("name") == name]
-    schema: dict[str, Any] = of_task[0] if of_task else manifest.get("inputs", {})
-    return schema
-
-
-def _attempt(client: Client, run: str, number: int | None) -> dict[str, Any]:
-    """Return an attempt of a run, the newest where no number is given."""
-    attempts: list[dict[str, Any]] = client.get(f"/runs/{run}/attempts")
-    chosen = attempts[-1:] if number is None else [each for each in attempts if each["number"] == number]
-    if not chosen:
-        raise Invalid("The run has no such attempt." if attempts else "The run has not been attempted yet.")
-    return chosen[0]
-
-
-def _follow(client: Client, run_id: str, level: str = "debug") -> None:
-    positions: dict[str, int] = {}
-    while True:
-        run = client.get(f"/runs/{run_id}")
-        for attempt in run["attempts"]:
-            for line in _lines(client, attempt["id"], positions.get(attempt["id"], 0), level):
-                positions[attempt["id"]] = line["line"] + 1
-                _print_line(line)
-        if run["state"] in _ENDED:
-            return
-        time.sleep(_LOOK_SECONDS)
-
-
-def _lines(client: Client, attempt_id: str, first: int, level: str) -> Iterator[dict[str, Any]]:
-    position: int | None = first
-    while position is not None:
-        part = client.get(f"/attempts/{attempt_id}/log", first=position, limit=_LINES_AT_ONCE, level=level)
-        yield from part["lines"]
-        position = part["next_line"]
-
-
-def _print_line(line: dict[str, Any]) -> None:
-    style = _LEVEL_STYLES.get(line["level"])
-    out.print(f"{line['time'][11:23]} {line['text']}", markup=False, style=style)
-
-
 def _print_state(run: dict[str, Any]) -> None:
-    asked = " (cancel asked for)" if run["cancel_requested_at"] and run["state"] not in _ENDED else ""
+    asked = " (cancel asked for)" if run["cancel_requested_at"] and run["state"] not in ENDED else ""
     out.print(f"{run['id']} {run['state']}{asked}", markup=False)
 
 

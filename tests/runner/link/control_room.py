@@ -291,7 +291,9 @@ class ControlRoom:
         self.file_requests += 1
         plan = self.attempt(attempt_id).plan
         if plan is None or headers.get("x-attempt-token") != plan.token or self.file_status != 200:
-            await _answer(send, self.file_status if plan else 404, b'{"detail": "Not now."}', "application/json")
+            await _answer(
+                send, self.file_status if plan else 404, b'{"detail": "Not now."}', "application/json"
+            )
         else:
             await _answer(send, 200, self.files[file_id], "application/octet-stream")
 
