@@ -1,6 +1,6 @@
 """What one can do with devices and pools: see, edit, drain, disable and revoke them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,17 +8,16 @@ from sqlalchemy import ColumnElement, String, cast, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.audit import service as audit
-from controlroom.devices.errors import DeviceNotFound, NameTaken, PoolNotFound
+from controlroom.devices.errors import DeviceNotFound, NameTaken
 from controlroom.devices.loads import PoolLoad, read_pool_loads, read_taken
 from controlroom.devices.models import (
     Device,
     DeviceMode,
     DevicePool,
     PoolMember,
-    PoolOrder,
-    PoolShare,
     PresenceChange,
 )
+from controlroom.devices.pools import POOL_GRAMMAR, find_pool, members_of, pool_out, set_members
 from controlroom.devices.rights import devices_for, place_of_device, pools_for
 from controlroom.devices.schemas import DeviceEditIn, PoolIn, PoolOut
 from controlroom.foundation import outbox
@@ -29,7 +28,6 @@ from controlroom.foundation.ids import new_id
 from controlroom.foundation.paging import Field, Grammar, Kind, Page, PageRequest, fetch_page
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
-from controlroom.identity.places import PoolsAt
 
 _DISPATCH_TOPIC = "dispatch"
 _PRESENCE_SHOWN = 50
@@ -68,18 +66,6 @@ GRAMMAR = Grammar(
     },
     key=Device.id,
     text=(Device.name,),
-    default_sort="name",
-)
-
-POOL_GRAMMAR = Grammar(
-    fields={
-        "name": Field(DevicePool.name, sortable=True),
-        "share": Field(DevicePool.share, Kind.CHOICE, tuple(PoolShare)),
-        "order": Field(DevicePool.device_order, Kind.CHOICE, tuple(PoolOrder)),
-        "created": Field(DevicePool.created_at, Kind.MOMENT, sortable=True),
-    },
-    key=DevicePool.id,
-    text=(DevicePool.name, DevicePool.description),
     default_sort="name",
 )
 
@@ -203,8 +189,8 @@ class DeviceService:
         async with self._database.read() as session:
             query = select(DevicePool).where(*pools_for(caller, Permission.DEVICE_READ))
             found: Page[DevicePool] = await fetch_page(session, query, POOL_GRAMMAR, request)
-            members = await _members(session, [pool.id for pool in found.items])
-            return Page([_pool_out(pool, members) for pool in found.items], found.next_cursor)
+            members = await members_of(session, [pool.id for pool in found.items])
+            return Page([pool_out(pool, members) for pool in found.items], found.next_cursor)
 
     async def bare_pools_page(self, caller: Caller, request: PageRequest) -> Page[DevicePool]:
         """Return a page of pools without their members, by name unless asked otherwise."""
@@ -219,8 +205,8 @@ class DeviceService:
         async with self._database.read() as session:
             query = select(DevicePool).where(*pools_for(caller, Permission.DEVICE_READ))
             pools = (await session.scalars(query.order_by(DevicePool.name))).all()
-            members = await _members(session, [pool.id for pool in pools])
-            return [_pool_out(pool, members) for pool in pools]
+            members = await members_of(session, [pool.id for pool in pools])
+            return [pool_out(pool, members) for pool in pools]
 
     async def usable(self, caller: Caller, *, most: int) -> tuple[Sequence[Device], Sequence[DevicePool]]:
         """Return the devices and pools that the caller's runs may name, by name, so many of each."""
@@ -237,8 +223,8 @@ class DeviceService:
     async def pool(self, caller: Caller, pool_id: str) -> PoolOut:
         """Return one pool with its members."""
         async with self._database.read() as session:
-            found = await _pool(session, caller, Permission.DEVICE_READ, pool_id)
-            return _pool_out(found, await _members(session, [found.id]))
+            found = await find_pool(session, caller, Permission.DEVICE_READ, pool_id)
+            return pool_out(found, await members_of(session, [found.id]))
 
     async def create_pool(self, caller: Caller, wanted: PoolIn) -> PoolOut:
         """Make a pool."""
@@ -259,41 +245,41 @@ class DeviceService:
             )
             session.add(pool)
             await session.flush()
-            await _set_members(session, caller, pool.id, wanted.device_ids)
+            await set_members(session, caller, pool.id, wanted.device_ids)
             _tell(
                 transaction, caller, "pool.created", pool.id, pool.name, now, wanted.model_dump(), kind="pool"
             )
-            return _pool_out(pool, await _members(session, [pool.id]))
+            return pool_out(pool, await members_of(session, [pool.id]))
 
     async def edit_pool(self, caller: Caller, pool_id: str, wanted: PoolIn, revision: int) -> PoolOut:
         """Replace a pool's name, description and members; raise `PreconditionFailed` where it was changed meanwhile."""
         now = self._clock.now()
         async with self._database.write() as transaction:
             session = transaction.session
-            pool = await _pool(session, caller, Permission.DEVICE_MANAGE, pool_id, lock=True)
+            pool = await find_pool(session, caller, Permission.DEVICE_MANAGE, pool_id, lock=True)
             if pool.revision != revision:
                 raise PreconditionFailed(
                     "Someone changed this pool since you read it; read it again and repeat your change."
                 )
             await _check_name_is_free(session, DevicePool, wanted.name, pool.id)
-            before = _pool_out(pool, await _members(session, [pool.id])).model_dump(
+            before = pool_out(pool, await members_of(session, [pool.id])).model_dump(
                 exclude={"id", "revision"}
             )
             pool.name, pool.description = wanted.name, wanted.description
             pool.share, pool.device_order = wanted.share, wanted.device_order
             pool.revision, pool.updated_at = pool.revision + 1, now
-            await _set_members(session, caller, pool.id, wanted.device_ids)
+            await set_members(session, caller, pool.id, wanted.device_ids)
             _tell(
                 transaction, caller, "pool.edited", pool.id, pool.name, now,
                 {"before": before, "after": wanted.model_dump()}, kind="pool",
             )  # fmt: skip
             transaction.wake(_DISPATCH_TOPIC)
-            return _pool_out(pool, await _members(session, [pool.id]))
+            return pool_out(pool, await members_of(session, [pool.id]))
 
     async def delete_pool(self, caller: Caller, pool_id: str) -> None:
         """Remove a pool; runs that wait for it wait on until they are cancelled."""
         async with self._database.write() as transaction:
-            pool = await _pool(transaction.session, caller, Permission.DEVICE_MANAGE, pool_id)
+            pool = await find_pool(transaction.session, caller, Permission.DEVICE_MANAGE, pool_id)
             caller.require_everywhere(Permission.DEVICE_MANAGE)
             await transaction.session.execute(delete(PoolMember).where(PoolMember.pool_id == pool.id))
             await transaction.session.delete(pool)
@@ -313,65 +299,6 @@ async def _device(
     if permission not in caller.everywhere:
         caller.require(permission, await place_of_device(session, device.id))
     return device
-
-
-async def _pool(
-    session: AsyncSession, caller: Caller, permission: Permission, reference: str, *, lock: bool = False
-) -> DevicePool:
-    """Return a pool for which the caller has a right; one that they may not see is as good as none."""
-    caller.require(permission)
-    seen = pools_for(caller, Permission.DEVICE_READ, permission)
-    query = select(DevicePool).where((DevicePool.id == reference) | (DevicePool.name == reference), *seen)
-    pool = await session.scalar(query.with_for_update() if lock else query)
-    if pool is None:
-        raise PoolNotFound(f"There is no device pool '{reference}'.")
-    caller.require(permission, PoolsAt(frozenset({pool.id})))
-    return pool
-
-
-async def _members(session: AsyncSession, pool_ids: Sequence[str]) -> dict[str, list[str]]:
-    """Return the devices of pools, in their order."""
-    query = select(PoolMember.pool_id, PoolMember.device_id).where(PoolMember.pool_id.in_(pool_ids))
-    found: dict[str, list[str]] = {pool_id: [] for pool_id in pool_ids}
-    for pool_id, device_id in await session.execute(
-        query.order_by(PoolMember.position, PoolMember.device_id)
-    ):
-        found[pool_id].append(device_id)
-    return found
-
-
-def _pool_out(pool: DevicePool, members: Mapping[str, Sequence[str]]) -> PoolOut:
-    return PoolOut(
-        id=pool.id,
-        name=pool.name,
-        description=pool.description,
-        device_ids=list(members[pool.id]),
-        share=pool.share,
-        device_order=pool.device_order,
-        revision=pool.revision,
-    )
-
-
-async def _set_members(
-    session: AsyncSession, caller: Caller, pool_id: str, device_ids: Sequence[str]
-) -> None:
-    """Replace a pool's devices; who puts one in gives rights to it, and so must be able to manage it."""
-    managed = select(Device.id).where(
-        Device.id.in_(device_ids), *devices_for(caller, Permission.DEVICE_MANAGE)
-    )
-    known = set(await session.scalars(managed))
-    unknown = [device_id for device_id in device_ids if device_id not in known]
-    if unknown:
-        raise Invalid(
-            f"There is no device '{unknown[0]}'.",
-            fields=(FieldError("/device_ids", f"unknown: {unknown[0]}"),),
-        )
-    await session.execute(delete(PoolMember).where(PoolMember.pool_id == pool_id))
-    session.add_all(
-        PoolMember(pool_id=pool_id, device_id=device_id, position=position)
-        for position, device_id in enumerate(dict.fromkeys(device_ids))
-    )
-    await session.flush()
 
 
 async def _check_name_is_free(

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from controlroom.audit.grammar import GRAMMAR as AUDIT
 from controlroom.bots.lookup import BOT_GRAMMAR
+from controlroom.devices.pools import POOL_GRAMMAR
 from controlroom.devices.service import GRAMMAR as DEVICES
-from controlroom.devices.service import POOL_GRAMMAR
 from controlroom.foundation.paging import Grammar
 from controlroom.identity.accounts import GRAMMAR as USERS
 from controlroom.identity.api_keys import GRAMMAR as API_KEYS
