@@ -15,10 +15,9 @@ from controlroom.bots.file_inputs import (
 )
 from controlroom.bots.input_schema import expand, first_problem
 from controlroom.bots.inputs import InputsInvalid, check_inputs, default_problems
-from controlroom.foundation.ids import new_id
 
 FILE = {"type": "string", "format": "file"}
-ONE, TWO = new_id("fil"), new_id("fil")
+ONE, TWO = "fil_01m88k8dsf23fwzxnbjgwc26tf", "fil_01m88k8dsf23fwzxnbjgwc26tg"
 
 
 def schema(**properties: Any) -> dict[str, Any]:
