@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from controlroom.identity.permissions import SHIPPED_ROLES
 from serving import RunningServer, running_server, script
 
-ROLES = ("administrator", "viewer", "auditor")
+ROLES = tuple(SHIPPED_ROLES)
 
 
 @dataclass(frozen=True)

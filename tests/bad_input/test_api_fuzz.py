@@ -20,13 +20,15 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from bad_input.conftest import Stocked
+from controlroom.identity.permissions import SHIPPED_ROLES
 
 pytestmark = pytest.mark.timeout(240)
 
 _CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
 _ENDLESS = {"/api/v1/events", "/api/v1/attempts/{attempt_id}/log/stream"}
 """Streams, which answer for as long as they are listened to."""
-_EXAMPLES = {"administrator": 10, "viewer": 4, None: 3}
+_EXAMPLES: dict[str | None, int] = {**dict.fromkeys(SHIPPED_ROLES, 3), "administrator": 10, None: 3}
+"""How often each route is tried, by role; None is nobody."""
 _ANSWER_SECONDS = 20
 _SHUTS_OUT = {("post", "/api/v1/session")}
 """Failed sign-ins throttle the address, which is tested elsewhere."""

@@ -75,7 +75,7 @@ def test_columns_stay_within_their_chart_and_say_one_thing_each() -> None:
     assert made["outcomes"].message == "102 runs ended, 10 of them failed (10 %)."
     assert "more than" in made["took"].message
     assert made["waited"].message == "No run started."
-    assert made["use"].message == "0.2 slots were taken on average, of 4 that there are now."
+    assert made["use"].message == "On average 4 % of the 4 slots were taken."
     for chart in made.values():
         for column in chart.columns:
             for block in column.blocks:

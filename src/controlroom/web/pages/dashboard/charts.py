@@ -79,7 +79,7 @@ def _outcomes(spans: Sequence[Span], period: Period) -> Chart:
         words = f"{_when(span, period)}: {count(succeeded[index])} succeeded, {count(failed[index])} failed"
         words += f", {count(cancelled[index])} cancelled" if cancelled[index] else ""
         columns.append(_column(index, len(spans), parts, top, words, _runs_path([span], "")))
-    message = f"{count(total)} runs ended" + (
+    message = f"{count(total)} {'run' if total == 1 else 'runs'} ended" + (
         f", {count(broken)} of them failed ({_percent(broken, total)})." if broken else "; none failed."
     )
     return Chart("outcomes", "Runs that ended", message if total else "No run ended.", count(top), columns,
@@ -129,16 +129,20 @@ def _middle(values: Sequence[float | None]) -> float | None:
 
 def _use(spans: Sequence[Span], period: Period, now: datetime, slots: int) -> Chart:
     values = [span.busy_slots(now) for span in spans]
-    top = max([*values, float(slots)], default=0.0)
+    top = max(values, default=0.0)
     columns = []
     for index, (span, value) in enumerate(zip(spans, values, strict=True)):
         words = f"{_when(span, period)}: {value:.1f} slots taken on average"
         columns.append(_column(index, len(spans), ((value, "running"),), top, words, "/devices"))
     average = sum(values) / len(values) if values else 0.0
-    of = f", of {count(slots)} that there are now" if slots else ""
-    message = f"{average:.1f} slots were taken on average{of}."
+    if not average:
+        message = "No slot was taken."
+    elif slots:
+        message = f"On average {_percent(average, slots)} of the {count(slots)} slots were taken."
+    else:
+        message = f"{average:.1f} slots were taken on average."
     return Chart(
-        "use", "Use of devices", message, f"{top:.0f}", columns, spans[0].begun, not any(values), "/devices"
+        "use", "Use of devices", message, f"{top:.1f}", columns, spans[0].begun, not any(values), "/devices"
     )
 
 
