@@ -76,7 +76,9 @@ def test_a_bot_reads_the_very_files_and_they_are_had_back(server: RunningServer)
         assert len({name.casefold() for name in names}) == 2
         assert ended["outputs"]["modes"] == [0o400]
         assert ended["outputs"]["inside"] is True
-        transport = json.loads((server.folder / "runner-0" / "status.json").read_text())["transport"]
+        status = server.folder / "runner-0" / "status.json"  # written within a second of the runner's start
+        wait_for(status.exists, "the runner says how it is", seconds=30)
+        transport = json.loads(status.read_text())["transport"]
         assert transport in str(server.folder)
         listed = client.get(f"/api/v1/runs/{run['id']}/files").json()
         assert [each["pointer"] for each in listed] == ["/more/0", "/more/1", "/paper"]

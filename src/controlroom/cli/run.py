@@ -63,7 +63,7 @@ def start(
         run = client.post("/runs", {**body, **{name: value for name, value in optional.items() if value}})
         if wait:
             err.print(f"Run {run['id']}", markup=False)
-            follow_log(client, run["id"])
+            follow_log(client, run["id"], to=err if json else out)
             run = client.get(f"/runs/{run['id']}")
     if json:
         print_json(run)

@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from rich.console import Console
+
 from controlroom.cli.client.rest import Client
 from controlroom.cli.output import out
 from controlroom.foundation.errors import Invalid
@@ -23,7 +25,7 @@ def attempt_of(client: Client, run: str, number: int | None) -> dict[str, Any]:
     return chosen[0]
 
 
-def follow_log(client: Client, run_id: str, level: str = "debug") -> None:
+def follow_log(client: Client, run_id: str, level: str = "debug", *, to: Console = out) -> None:
     """Print the logs of all attempts of a run, from a level on, until the run has ended."""
     positions: dict[str, int] = {}
     while True:
@@ -31,7 +33,7 @@ def follow_log(client: Client, run_id: str, level: str = "debug") -> None:
         for attempt in run["attempts"]:
             for line in lines_of(client, attempt["id"], positions.get(attempt["id"], 0), level):
                 positions[attempt["id"]] = line["line"] + 1
-                print_line(line)
+                print_line(line, to=to)
         if run["state"] in ENDED:
             return
         time.sleep(_LOOK_SECONDS)
@@ -46,7 +48,7 @@ def lines_of(client: Client, attempt_id: str, first: int, level: str) -> Iterato
         position = part["next_line"]
 
 
-def print_line(line: dict[str, Any]) -> None:
+def print_line(line: dict[str, Any], *, to: Console = out) -> None:
     """Print one line of a log with its time."""
     style = _LEVEL_STYLES.get(line["level"])
-    out.print(f"{line['time'][11:23]} {line['text']}", markup=False, style=style)
+    to.print(f"{line['time'][11:23]} {line['text']}", markup=False, style=style)
