@@ -178,6 +178,6 @@ def _when(span: Span, period: Period) -> str:
     return f"{span.begun:%a %d %b}"
 
 
-def _percent(part: int, whole: int) -> str:
+def _percent(part: float, whole: int) -> str:
     share = part / whole * 100
     return f"{share:.0f} %" if share >= 1 else "under 1 %"
