@@ -20,7 +20,6 @@ _NEED_MORE = {
     "/api/v1/network/flows": 404,
     "/api/v1/network/rules": 422,
     "/api/v1/network/site": 404,
-    "/api/v1/runs/{run_id}/comparison": 404,  # an earlier run that succeeded
     "/api/v1/users/{user_id}/why": 422,  # the right in question
     "/network/rules/download": 422,  # a target
     "/runs/{run_id}/pictures/{artifact_id}": 404,  # an artifact that is a picture
