@@ -31,6 +31,8 @@ class AuditEntry(Base):
         Index(None, "outcome", "number"),
         Index(None, "actor_name", "number"),
         Index(None, "target_name", "number"),
+        Index(None, "address", "number"),
+        Index(None, "request_id", "number"),
     )
 
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
