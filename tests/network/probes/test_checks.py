@@ -335,17 +335,23 @@ def test_check_command_has_exit_codes_and_formats(tmp_path: Path) -> None:
     assert runner.invoke(app, ["probe", "http", "127.0.0.1", str(free_port("tcp"))]).exit_code == 1
 
 
-def test_listen_command_stands_in_until_it_is_ended_and_a_check_against_it_holds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_listen_command_stands_in_until_it_is_ended_and_a_check_against_it_holds(
+    tmp_path: Path, ending: signal.Signals
+) -> None:
     site = tmp_path / "site.toml"
     site.write_text(SITE)
     command = [sys.executable, "-m", "controlroom.cli", "network", "check", "--site", str(site), "--host"]
     with subprocess.Popen([*command, "others", "--listen"], stdout=subprocess.PIPE, text=True) as standing:
-        assert standing.stdout is not None
-        assert "standing in for others" in standing.stdout.readline()
-        port = str(catalogue.default_port("sql-server"))
-        found = CliRunner().invoke(app, ["probe", "tds", "127.77.0.13", port])
-        standing.send_signal(signal.SIGINT)
-        said, _ = standing.communicate(timeout=30)
+        try:
+            assert standing.stdout is not None
+            assert "standing in for others" in standing.stdout.readline()
+            port = str(catalogue.default_port("sql-server"))
+            found = CliRunner().invoke(app, ["probe", "tds", "127.77.0.13", port])
+            standing.send_signal(ending)
+            said, _ = standing.communicate(timeout=30)
+        finally:
+            standing.kill()
 
     assert found.exit_code == 0, found.output
     assert "answered 127." in said

@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,10 +114,13 @@ class Place:
             text=True,
             cwd=self.folder,
         ) as standing:
-            assert standing.stdout is not None
-            yield standing.stdout.readline()
-            standing.send_signal(signal.SIGINT)
-            standing.communicate(timeout=30)
+            try:
+                assert standing.stdout is not None
+                yield standing.stdout.readline()
+                standing.terminate()
+                standing.communicate(timeout=30)
+            finally:
+                standing.kill()
 
 
 def shown(page: str) -> list[tuple[str, str, str]]:

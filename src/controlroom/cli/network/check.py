@@ -1,8 +1,10 @@
 """`check`: asks the living network, by each service's own protocol, whether it is as the contract has it."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -107,6 +109,10 @@ def _stand_in(policy: Policy, host: Party) -> None:
         typer.echo(f"{one.flow}: {one.probe.title} on {one.address} port {one.port} answered {peer}")
 
     async def answer() -> None:
+        ended = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            with suppress(NotImplementedError):  # Windows, where Ctrl-C interrupts
+                asyncio.get_running_loop().add_signal_handler(number, ended.set)
         async with listen(plan, told) as taken:
             for one in taken:
                 typer.echo(
@@ -114,9 +120,8 @@ def _stand_in(policy: Policy, host: Party) -> None:
                     err=True,
                 )
             typer.echo(f"standing in for {host.name} on {len(plan) - len(taken)} ports; Ctrl-C ends it")
-            await asyncio.Event().wait()
+            await ended.wait()
 
-    try:
+    with suppress(KeyboardInterrupt):
         asyncio.run(answer())
-    except KeyboardInterrupt:
-        typer.echo("ended")
+    typer.echo("ended")
