@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 Interval = tuple[int, int]
@@ -27,10 +28,10 @@ class IntervalSet:
                 merged.append((low, high))
         return cls(tuple(merged))
 
-    @classmethod
-    def single(cls, value: int) -> Self:
+    @staticmethod
+    def single(value: int) -> "IntervalSet":
         """Return the set of one number."""
-        return cls(((value, value),))
+        return _single(value)
 
     def __bool__(self) -> bool:
         return bool(self.intervals)
@@ -106,6 +107,12 @@ class IntervalSet:
     def size(self) -> int:
         """How many numbers are in the set."""
         return sum(high - low + 1 for low, high in self.intervals)
+
+
+@lru_cache(maxsize=16_384)
+def _single(value: int) -> IntervalSet:
+    # Rulesets name the same protocols, ports and hosts over and over.
+    return IntervalSet(((value, value),))
 
 
 def _is_within(inner: tuple[Interval, ...], outer: tuple[Interval, ...]) -> bool:

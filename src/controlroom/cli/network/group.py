@@ -1,5 +1,6 @@
 """What the commands of `controlroom network` share: the group itself, its options, exit codes and tables."""
 
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,16 @@ SubnetOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write JSON for scripts.")]
+
+_OBJECTS_BEFORE_A_SEARCH = 50_000
+"""New objects before Python looks for garbage; a large ruleset is many objects, and none of them becomes any."""
+
+
+@app.callback()
+def search_seldom() -> None:
+    """Let Python look for garbage seldom: looking took a third of the time that reading 10,000 rules takes."""
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BEFORE_A_SEARCH)
 
 
 @contextmanager

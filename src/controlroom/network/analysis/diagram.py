@@ -32,6 +32,7 @@ ORDER = tuple(Field)
 # What a leaf says, or None for nothing worth keeping; what a node keeps of each: one path to it.
 Label = Hashable
 Path = tuple[int, ...]
+Intervals = tuple[Interval, ...]
 Leaf = Callable[[list[list[int]]], Label | None]
 
 
@@ -39,7 +40,7 @@ Leaf = Callable[[list[list[int]]], Label | None]
 class _Boxes:
     """The rules of several programs in one numbering: program k's rules start at ``starts[k]``."""
 
-    fields: list[tuple[IntervalSet, ...]] = field(default_factory=list)
+    fields: list[tuple[Intervals, ...]] = field(default_factory=list)
     full_from: list[int] = field(default_factory=list)
     final: list[bool] = field(default_factory=list)
     reach: list[int] = field(default_factory=list)
@@ -64,6 +65,7 @@ class Diagram:
         budget: int = DEFAULT_BUDGET,
         effort: int = sys.maxsize,
         closers: int = 1,
+        first_only: bool = False,
     ) -> None:
         self._family = family
         self._leaf = leaf
@@ -75,9 +77,12 @@ class Diagram:
         self._budget = budget
         self._effort = effort
         self._closers = closers
+        self._first_only = first_only
         self._region = (within or Match()).fields(family)
         everything = (ALL_PROTOCOLS, ALL_PORTS, family.everything, family.everything, ALL_PORTS)
-        self._domain = [self._region[one] & everything[one] for one in order]
+        self._domain = [(self._region[one] & everything[one]).intervals for one in order]
+        # The most telling values of all fields, of which a path takes the last ones where no rule asks any more.
+        self._anything = tuple(self._best(level) for level in range(len(order))) if all(self._domain) else ()
         self._boxes = self._collect(programs) if all(self._domain) else _Boxes(starts=[0])
         self._bits = [1 << number for number in range(len(self._boxes.fields))]
         self._memo: dict[tuple[int, int], dict[Label, Path]] = {}
@@ -119,20 +124,25 @@ class Diagram:
         boxes.starts.append(len(boxes.fields))
         return boxes
 
-    def _clip(self, match: Match) -> tuple[IntervalSet, ...] | None:
+    def _clip(self, match: Match) -> tuple[Intervals, ...] | None:
         """Return a match's sets within the domain, in the diagram's order; None where one of them is empty."""
+        if not match.destinations.of(self._family).intervals:
+            return None
         whole = match.fields(self._family)
-        sets = [whole[one] for one in self._order]
-        for own, domain in zip(sets, self._domain, strict=True):
-            # Most rules lie wholly beside a small region, and their ends tell so.
-            if not own.intervals:
+        clipped: list[Intervals] = []
+        for one, domain in zip(self._order, self._domain, strict=True):
+            own = whole[one].intervals
+            # Most rules lie wholly beside a small region or within a large one, and their ends tell so.
+            if not own or own[0][0] > domain[-1][1] or own[-1][1] < domain[0][0]:
                 return None
-            if own.intervals[0][0] > domain.intervals[-1][1] or own.intervals[-1][1] < domain.intervals[0][0]:
-                return None
-        clipped = tuple(own & domain for own, domain in zip(sets, self._domain, strict=True))
-        return clipped if all(clipped) else None
+            if len(domain) > 1 or own[0][0] < domain[0][0] or own[-1][1] > domain[0][1]:
+                own = (IntervalSet(own) & IntervalSet(domain)).intervals
+                if not own:
+                    return None
+            clipped.append(own)
+        return tuple(clipped)
 
-    def _full_from(self, clipped: tuple[IntervalSet, ...]) -> int:
+    def _full_from(self, clipped: tuple[Intervals, ...]) -> int:
         """Return the level from which on a rule matches whatever is left."""
         level = len(clipped)
         while level and clipped[level - 1] == self._domain[level - 1]:
@@ -149,14 +159,35 @@ class Diagram:
         if self.nodes > self._budget or self.effort > self._effort:
             raise BudgetExceeded(self._budget)
         found: dict[Label, Path] = {}
-        if level == len(self._order):
+        if self._first_only and not (live and live[0] < self._boxes.starts[1]):
+            pass
+        elif all(self._boxes.full_from[number] <= level for number in live):
             label = self._leaf(self._by_program(live))
             if label is not None:
-                found[label] = ()
-        else:
+                found[label] = self._anything[level:]
+        elif not self._is_silent(level, live, key):
             self._gather(level, live, found)
         self._memo[level, key] = found
         return found
+
+    def _is_silent(self, level: int, live: list[int], mask: int) -> bool:
+        """Say whether there is nothing to tell here, for the simplest case: all rules that still ask, ask the same.
+
+        Two rulesets that agree come to this as soon as a field has told their rules apart.
+        """
+        fields, full_from = self._boxes.fields, self._boxes.full_from
+        rest: tuple[Intervals, ...] | None = None
+        outside = mask
+        for number in live:
+            if full_from[number] <= level:
+                continue
+            if rest is None:
+                rest = fields[number][level:]
+            elif fields[number][level:] != rest:
+                return False
+            outside ^= self._bits[number]
+        deepest = len(self._order)
+        return not self._node(deepest, mask) and not self._node(deepest, outside)
 
     def _gather(self, level: int, live: list[int], found: dict[Label, Path]) -> None:
         chosen: dict[int, tuple[int, int]] = {}
@@ -171,6 +202,11 @@ class Diagram:
                 if label not in found or telling > best[label]:
                     found[label] = (value, *path)
                     best[label] = telling
+
+    def _best(self, level: int) -> int:
+        """Return the most telling value of a level's domain, the first of several."""
+        chosen = (self._choose(level, low, high) for low, high in self._domain[level])
+        return max(chosen, key=lambda one: one[1])[0]
 
     def _choose(self, level: int, low: int, high: int) -> tuple[int, int]:
         """Return a value of an interval, and how telling it is: an address that somebody has, a port that is used."""

@@ -105,8 +105,11 @@ class Match:
 
     def contains(self, packet: Packet) -> bool:
         """Say whether a packet is in the box."""
-        values = values_of(packet)
-        return all(value in one for value, one in zip(values, self.fields(packet.family), strict=True))
+        return self.holds(values_of(packet), packet.family)
+
+    def holds(self, values: tuple[int, ...], family: Family) -> bool:
+        """Say whether a packet of the family with these values, in the order of `Field`, is in the box."""
+        return all(value in one for value, one in zip(values, self.fields(family), strict=True))
 
 
 class Field(IntEnum):
@@ -224,6 +227,7 @@ def _decide_uncertain(program: Program, matching: Sequence[int], start: int) -> 
 
 def judge(program: Program, packet: Packet) -> Ruling:
     """Return the ruling on one packet by trying the rules one by one."""
+    values, family = values_of(packet), packet.family
     return decide(
-        program, [number for number, rule in enumerate(program.rules) if rule.match.contains(packet)]
+        program, [number for number, rule in enumerate(program.rules) if rule.match.holds(values, family)]
     )

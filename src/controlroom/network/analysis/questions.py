@@ -152,19 +152,27 @@ def find_stopped(
     found: list[Difference] = []
     nodes = 0
     for family in Family:
-        quick = Diagram((later,), family, stops, within=within, budget=budget)
         # Most that stop anything stop this, and then there is no need to look for what else.
         stray = Packet(family, min(within.protocols)[0], 1, 2, 3, 4)
-        stopping = within.contains(stray) and judge(later, stray).verdict is not Verdict.ALLOW
-        if stopping or quick.labels():
-            known = _numbers(hints.of(family)) if hints else ()
-            programs = (wanted, later) if opening is None else (wanted, opening, later)
-            diagram = Diagram(programs, family, leaf, within=within, hints=known, budget=budget)
-            for label, path in diagram.labels().items():
-                packet = _packet(family, diagram.packet_values(path))
-                found.append(Difference(packet, *cast("tuple[Verdict, Verdict, int, int]", label)))
-            nodes += diagram.nodes
-        nodes += quick.nodes
+        if not within.contains(stray) or judge(later, stray).verdict is Verdict.ALLOW:
+            quick = Diagram((later,), family, stops, within=within, budget=budget)
+            stopping = bool(quick.labels())
+            nodes += quick.nodes
+            if not stopping:
+                continue
+        diagram = Diagram(
+            (wanted, later) if opening is None else (wanted, opening, later),
+            family,
+            leaf,
+            within=within,
+            hints=_numbers(hints.of(family)) if hints else (),
+            budget=budget,
+            first_only=wanted.default is Verdict.DENY,
+        )
+        for label, path in diagram.labels().items():
+            packet = _packet(family, diagram.packet_values(path))
+            found.append(Difference(packet, *cast("tuple[Verdict, Verdict, int, int]", label)))
+        nodes += diagram.nodes
     return Comparison(tuple(found), nodes)
 
 

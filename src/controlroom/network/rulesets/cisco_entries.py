@@ -61,12 +61,17 @@ class Entry:
     def rules(self) -> list[Rule]:
         """Return the rules that the line is for a packet which it may match."""
         effect = Effect.ALLOW if self.permits else Effect.DENY
-        box = _FAMILY_BOX[self.family]
         found: list[Rule] = []
         for service in self.services:
-            for rule in rules_of(self.name, effect, service, self.sources, self.destinations):
-                found.append(rule if self.family is None else replace(rule, match=rule.match & box))
-        return found
+            found += rules_of(self.name, effect, service, self.sources, self.destinations)
+        return found if self.family is None else [_within(rule, self.family) for rule in found]
+
+
+def _within(rule: Rule, family: Family) -> Rule:
+    sides = (rule.match.sources, rule.match.destinations)
+    if not any(side.v6 if family is Family.IPV4 else side.v4 for side in sides):
+        return rule
+    return replace(rule, match=rule.match & _FAMILY_BOX[family])
 
 
 def read_entry(list_name: str, words: Words, text: str, dialect: Dialect, groups: Groups) -> Entry:

@@ -6,6 +6,7 @@ reflexive list holds the answers to what its entries let through.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from controlroom.network.addresses import Family
 from controlroom.network.analysis import Effect, Match, Program, Rule, Verdict
@@ -18,7 +19,7 @@ from controlroom.network.rulesets.hooks import Phase
 from controlroom.network.rulesets.packet_words import ONLY_FAMILY
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AccessList:
     """A list with the family that it speaks of, none for both; each ends in a denial that is not written."""
 
@@ -31,22 +32,26 @@ class AccessList:
         """The packets that the list is asked about at all."""
         return Match() if self.family is None else ONLY_FAMILY["ip" if self.family is Family.IPV4 else "ip6"]
 
+    @cached_property
+    def rules(self) -> tuple[tuple[Entry, tuple[Rule, ...]], ...]:
+        """Each entry with the rules that it is."""
+        return tuple((entry, tuple(entry.rules())) for entry in self.entries)
+
 
 def opening(one: AccessList) -> list[Rule]:
     """Return what a list does with first packets."""
-    rules = [rule for entry in one.entries if not entry.established for rule in entry.rules()]
-    return _ended(one, rules)
+    return _ended(one, [rule for entry, rules in one.rules if not entry.established for rule in rules])
 
 
 def replies(one: AccessList) -> list[Rule]:
     """Return what a list does with replies, said about the first packet."""
-    rules: list[Rule] = []
-    for entry in one.entries:
+    found: list[Rule] = []
+    for entry, rules in one.rules:
         if entry.evaluates:
-            rules += _remembered(one, entry, start=len(rules))
+            found += _remembered(one, entry, start=len(found))
         else:
-            rules += (replace(rule, match=mirror(rule.match)) for rule in entry.rules() if not _asks(rule))
-    return _ended(one, rules)
+            found += (replace(rule, match=mirror(rule.match)) for rule in rules if not _asks(rule))
+    return _ended(one, found)
 
 
 def _asks(rule: Rule) -> bool:
@@ -65,7 +70,7 @@ def _asks(rule: Rule) -> bool:
 
 def _remembered(one: AccessList, asked: Entry, *, start: int) -> list[Rule]:
     """Return the list's own first decision about a packet: what a reflecting entry let through is let back."""
-    first = [(entry, rule) for entry in one.entries if not entry.established for rule in entry.rules()]
+    first = [(entry, rule) for entry, rules in one.rules if not entry.established for rule in rules]
     end = start + len(first)
     found: list[Rule] = []
     for entry, rule in first:
@@ -78,7 +83,7 @@ def _remembered(one: AccessList, asked: Entry, *, start: int) -> list[Rule]:
 
 def sequel(one: AccessList) -> list[Rule]:
     """Return what a list does with later packets of the same direction."""
-    return _ended(one, [rule for entry in one.entries for rule in entry.rules()])
+    return _ended(one, [rule for _, rules in one.rules for rule in rules])
 
 
 def _ended(one: AccessList, rules: list[Rule]) -> list[Rule]:
@@ -119,7 +124,9 @@ def _joined(parts: Sequence[Sequence[Rule]]) -> tuple[Rule, ...]:
     found: list[Rule] = []
     for part in parts:
         start = len(found)
-        found += (replace(rule, target=rule.target + start) if rule.target else rule for rule in part)
+        found += (
+            replace(rule, target=rule.target + start) if rule.target and start else rule for rule in part
+        )
     return tuple(found)
 
 
