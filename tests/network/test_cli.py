@@ -181,4 +181,5 @@ def test_explain_of_a_service_names_its_flows() -> None:
 def test_diagram_shows_what_a_site_adds() -> None:
     svg = CliRunner().invoke(app, ["diagram", "--site", str(EXAMPLES / "five-nodes.toml")]).output
 
-    assert "tcp 8443  orders" in svg
+    assert ">tcp 8443<" in svg
+    assert ">orders<" in svg
