@@ -51,11 +51,11 @@ def test_every_answer_carries_the_strict_headers(hostile: Hostile) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-def test_pages_with_what_is_ones_own_are_kept_by_no_cache(hostile: Hostile) -> None:
+def test_pages_and_answers_with_what_is_ones_own_are_kept_by_no_cache(hostile: Hostile) -> None:
     wrong = []
     with hostile.browser() as browser:
         for probe in PROBES:
-            if probe.method != "GET" or not probe.is_page or probe.path.startswith("/static/"):
+            if probe.method != "GET" or probe.streams or probe.path.startswith("/static/"):
                 continue
             answer = browser.get(
                 probe.at(hostile.known), params=dict(probe.query), headers=headers_for(probe)

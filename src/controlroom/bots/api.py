@@ -39,7 +39,6 @@ from controlroom.identity.permissions import Permission
 router = APIRouter(prefix="/api/v1/bots", tags=["bots"], responses=PROBLEMS)
 
 PACKAGE_MEDIA_TYPE = "application/zip"
-_A_YEAR_SECONDS = 31_536_000
 
 
 def bot_service(request: Request) -> BotService:
@@ -222,10 +221,7 @@ async def get_version(bots: Bots, caller: Reader, bot: BotReference, number: Num
 async def download_package(bots: Bots, caller: Reader, bot: BotReference, number: Number) -> FileResponse:
     """Download a version's zip, as it was published."""
     owner, version, path = await bots.package_path(caller, bot, number)
-    headers = {
-        "ETag": f'"{version.sha256}"',
-        "Cache-Control": f"private, max-age={_A_YEAR_SECONDS}, immutable",
-    }
+    headers = {"ETag": f'"{version.sha256}"'}
     return FileResponse(
         path, media_type=PACKAGE_MEDIA_TYPE, filename=f"{owner.name}-{version.number}.zip", headers=headers
     )

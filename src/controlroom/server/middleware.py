@@ -16,6 +16,8 @@ DURATION = Histogram("controlroom_http_request_seconds", "Time to the answer's f
 
 _REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{8,64}$")
 _HTTPS_ONLY = "max-age=31536000"
+_KEPT_BY_NO_CACHE = "no-store"
+"""For every answer that does not say otherwise: nearly all of them are one person's own (OWASP ASVS 4.0.3, 8.2.1)."""
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -43,6 +45,7 @@ class RequestFrame:
                 headers["X-Request-Id"] = request_id
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", _KEPT_BY_NO_CACHE)
                 _measure(scope, message["status"], time.perf_counter() - begun)
             await send(message)
 
