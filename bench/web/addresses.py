@@ -188,6 +188,8 @@ def declare(room: ControlRoom, site: Path) -> dict[str, str]:
     based_on = known.json()["number"] if known.is_success else None
     wanted = {"text": site.read_text("utf-8"), "note": site.stem, "based_on": based_on}
     answer = room.client.put("/api/v1/network/site", json=wanted)
+    if answer.is_error:
+        print(answer.text)
     answer.raise_for_status()
     place = _PLACES[site]
     rules = room.client.get(

@@ -60,6 +60,8 @@ def main() -> None:
         idle = (_computed(processes) - idle) / IDLE_SECONDS
         figures = dict(_measured(room, options, idle))
         load = os.getloadavg()
+    if not figures:
+        raise SystemExit(f"No page has {options.only!r} in its name.")
     worst = max(figures.values(), key=lambda each: each.computed)
     report(
         f"Pages on {'PostgreSQL' if options.postgresql else 'SQLite'}",

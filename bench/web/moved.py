@@ -60,12 +60,12 @@ async def _copy(rows: sqlite3.Connection, connection: Any, table: Table) -> None
     while part := found.fetchmany(_AT_ONCE):
         records = [tuple(read(value) for read, value in zip(readers, row, strict=True)) for row in part]
         await connection.copy_records_to_table(table.name, records=records, columns=names)
-    for column in table.columns:
-        if column.primary_key and column.autoincrement is True:
-            await connection.execute(
-                f"SELECT setval(pg_get_serial_sequence('{table.name}', '{column.name}'), "
-                f"greatest((SELECT max({column.name}) FROM {table.name}), 1))"
-            )
+    column = table.autoincrement_column
+    if column is not None:
+        await connection.execute(
+            f"SELECT setval(pg_get_serial_sequence('{table.name}', '{column.name}'), "
+            f"greatest((SELECT max({column.name}) FROM {table.name}), 1))"
+        )
 
 
 def _reader(kind: Any) -> Callable[[Any], Any]:
