@@ -18,6 +18,7 @@ from dataclasses import replace
 
 from measure import HEAD, flows, render_all, runners
 
+from controlroom.cli.network.group import search_seldom
 from controlroom.network.addresses import Family
 from controlroom.network.policy import Policy, derive_policy
 from controlroom.network.projection import Direction, Projector, Scope
@@ -78,6 +79,7 @@ def aerleon_hosts(policy: Policy) -> None:
 
 def main() -> None:
     """Measure every renderer, or those that are named."""
+    search_seldom()
     wanted = sys.argv[1:] or [*renderers(), "aerleon"]
     print("| what | processor, s | clock, s |\n| --- | --- | --- |")
     for count in COUNTS:

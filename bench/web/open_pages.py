@@ -2,9 +2,9 @@
 
 The pages do what `islands/live.js` does: each holds a stream of events, fetches itself when it is told that it is its turn, at
 most every 0.7 s, names the position that it knows and the rendering that it shows. They are 25 people's, signed in by
-password, with 20 pages each: 10 administrators, 10 operators, 5 viewers. The changes are real: runs are asked for and
+password, with 20 pages each: two administrators and two operators to a viewer. The changes are real: runs are asked for and
 cancelled, half and half; every fifth that is cancelled is one that a run's page shows. A number after the command's name
-is how many pages there are.
+is how many pages there are, ``--people N`` how many have them.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import json
 import random
 import sys
 import time
+from argparse import ArgumentParser
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,12 +25,14 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "spine"))
 
 from serving import ControlRoom, control_room, report
 
-PAGES = int(next((word for word in sys.argv[1:] if word.isdigit()), 500))
-PEOPLE = [
-    (role, number)
-    for role, count in (("administrator", 10), ("operator", 10), ("viewer", 5))
-    for number in range(count)
-]
+_PARSER = ArgumentParser(description=__doc__)
+_PARSER.add_argument("pages", nargs="?", type=int, default=500, help="how many pages are open")
+_PARSER.add_argument("--people", type=int, default=25, help="how many people have them open")
+_PARSER.add_argument("--json", action="store_true", help="print JSON")
+OPTIONS = _PARSER.parse_args()
+PAGES: int = OPTIONS.pages
+ROLES = ("administrator", "operator", "administrator", "operator", "viewer")
+PEOPLE = [(ROLES[number % len(ROLES)], number) for number in range(OPTIONS.people)]
 PASSWORD = "seven lamps in the harbour"
 CHANGES_PER_SECOND = 50
 SECONDS = 30

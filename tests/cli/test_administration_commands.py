@@ -1,12 +1,21 @@
 """Settings, health, what is installed and API keys, asked of a real server by the command."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
+import pytest
 
 from cli.conftest import Command
-from serving import RunningServer
+from conftest import SteeredClock
+from controlroom.audit.actor import SYSTEM
+from controlroom.devices.schemas import JoinTokenIn
+from controlroom.foundation.settings import Settings
+from controlroom.identity.service import local_caller
+from controlroom.server.node import open_node
+from serving import RunningServer, running_server
 
 
 def test_a_setting_is_changed_refused_and_put_back(command: Command, signed_in: RunningServer) -> None:
@@ -20,6 +29,45 @@ def test_a_setting_is_changed_refused_and_put_back(command: Command, signed_in: 
     fixed = command("settings", "set", "port", "1")
     assert (fixed.code != 0, "when the server starts" in fixed.err) == (True, True)
     assert f"is now {at_start}." in command("settings", "reset", "session_idle_minutes").out
+
+
+def test_a_setting_that_destroys_something_is_changed_only_after_a_yes(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    past = SteeredClock()
+    past.moment = datetime.now(UTC) - timedelta(days=40)
+    asyncio.run(_write_some_entries(Settings(data_folder=tmp_path / "data"), past))
+    with running_server(tmp_path) as room:
+        monkeypatch.setenv("CONTROLROOM_URL", room.url)
+        monkeypatch.setenv("CONTROLROOM_API_KEY", room.keys["administrator"])
+
+        with room.client() as client:
+            before = client.get("/api/v1/settings/audit_retention_days").json()
+            change = {"value": 30, "confirmed": False}
+            revision = {"If-Match": f'"{before["revision"]}"'}
+            refused = client.patch("/api/v1/settings/audit_retention_days", json=change, headers=revision)
+        assert (refused.status_code, refused.json()["code"]) == (409, "not_confirmed")
+        assert "go for good: number 1 to" in refused.json()["detail"]
+
+        words = ("settings", "set", "audit_retention_days", "30")
+        declined = command(*words, given="n\n")
+        assert (declined.code, "go for good" in declined.err) == (1, True)
+        assert _kept_days(command) == "0"
+        assert "0 is now 30." in command(*words, given="y\n").out
+        assert "30 is now 0." in command("settings", "reset", "audit_retention_days").out
+        unasked = command(*words, "--yes")
+        assert ("0 is now 30." in unasked.out, "go for good" in unasked.err) == (True, False)
+
+
+async def _write_some_entries(settings: Settings, clock: SteeredClock) -> None:
+    async with open_node(settings, clock) as node:
+        for note in ("one", "another"):
+            await node.joining.create_token(local_caller(SYSTEM), JoinTokenIn(note=note))
+
+
+def _kept_days(command: Command) -> str:
+    known = {each["name"]: each for each in json.loads(command("settings", "list", "--json").out)}
+    return str(known["audit_retention_days"]["value"])
 
 
 def test_health_says_each_component_and_a_monitor_hears_of_trouble(

@@ -169,6 +169,10 @@ def test_filters_are_kept_listed_and_dropped(command: Command, signed_in: Runnin
     assert "What failed" in command("filter", "list", "--of", "runs").out
     assert "What failed" not in command("filter", "list", "--of", "bots").out
 
+    unread = command("filter", "save", "Typing error", "stat:failed")
+    assert (unread.code, "stat" in unread.err) == (2, True)
+    assert "Typing error" not in command("filter", "list").out
+
     twice = command("filter", "save", "What failed", "state:lost")
     assert twice.code != 0
     assert "What failed" in twice.err
