@@ -125,11 +125,11 @@ def _processes(room: ControlRoom) -> list[psutil.Process]:
 
 
 def _computed(processes: list[psutil.Process]) -> float:
-    """Return the seconds of processor time that processes have used."""
+    """Return the seconds of processor time that processes have used, and those they started that ended: parallel workers."""
     total = 0.0
     for process in processes:
         try:
-            total += sum(process.cpu_times()[:2])
+            total += sum(process.cpu_times()[:4])
         except psutil.NoSuchProcess:
             continue
     return total
