@@ -78,4 +78,5 @@ def test_a_page_that_is_refused_says_so_as_a_page(person: httpx.Client, known: S
         answer = person.get(fill(path, known))
         assert answer.headers["content-type"].startswith("text/html")
         assert "<h1" in answer.text
+        assert (answer.status_code == 403) == ("asks an administrator for it" in answer.text)
         assert "Traceback" not in answer.text

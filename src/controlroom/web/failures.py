@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from controlroom.foundation.errors import ControlRoomError
+from controlroom.foundation.errors import ControlRoomError, Forbidden
 from controlroom.foundation.telemetry import logger
 from controlroom.identity.access import caller_of
 from controlroom.identity.caller import Caller
@@ -22,6 +22,11 @@ Handler = Callable[[Request, Any], Response | Awaitable[Response]]
 
 _NOT_PAGES = ("/api/", "/static/", "/health/", "/metrics")
 _TITLES = {404: "There is no such page", 405: "This page does not take that", 413: "Too large"}
+
+_ASK = (
+    "Whoever needs it for their work asks an administrator for it, with the name of the right and the address of "
+    "this page."
+)
 
 log = logger("web")
 
@@ -59,7 +64,8 @@ async def _send_to_sign_in(request: Request, error: SignInNeeded) -> Response:
 
 
 async def _show_error(request: Request, error: ControlRoomError) -> Response:
-    return await _failure(request, error.status, error.title, error.detail)
+    advice = _ASK if error.code == Forbidden.code else ""
+    return await _failure(request, error.status, error.title, error.detail, advice)
 
 
 async def _show_http_error(request: Request, error: HTTPException) -> Response:
@@ -85,9 +91,9 @@ async def _show_crash(request: Request, error: Exception) -> Response:
     return answer
 
 
-async def _failure(request: Request, status: int, title: str, detail: str) -> Response:
+async def _failure(request: Request, status: int, title: str, detail: str, advice: str = "") -> Response:
     caller = await _known_caller(request)
-    context = {"title": title, "detail": detail, "status": status}
+    context = {"title": title, "detail": detail, "status": status, "advice": advice}
     if is_htmx(request):
         answer = page(request, caller, "pages/failure/notice.html", context, status=status)
         answer.headers["HX-Retarget"] = "#notices"
