@@ -14,7 +14,7 @@ app = typer.Typer(help=__doc__, invoke_without_command=True, no_args_is_help=Fal
 def status(
     url: UrlOption = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Exit code 1 where runs failed or devices are missing.")
+        bool, typer.Option("--check", help="Exit code 1 where runs failed or devices are offline.")
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts, trends included.")] = False,
 ) -> None:
@@ -26,7 +26,7 @@ def status(
     else:
         _print(found)
     broken, devices = found["broken"] or {}, found["devices"] or {}
-    if check and (broken.get("failed") or devices.get("missing")):
+    if check and (broken.get("failed") or devices.get("offline")):
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -42,7 +42,7 @@ def _print(found: dict[str, Any]) -> None:
         facts["waiting"] = waiting["total"]
     if devices is not None:
         facts["devices online"] = f"{devices['online']} of {devices['total']}"
-        facts["devices missing"] = devices["missing"]
+        facts["devices offline"] = devices["offline"]
         facts["slots taken"] = f"{devices['taken']} of {devices['slots']}"
     print_facts(facts)
     if broken and broken["bots"]:

@@ -71,11 +71,11 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class DeviceFigures:
-    """How the devices are. ``missing`` counts those that should be there and are not; ``away`` names at most six."""
+    """How the devices are. ``offline`` counts those that should be there and are not; ``away`` names at most six."""
 
     total: int
     online: int
-    missing: int
+    offline: int
     draining: int
     disabled: int
     slots: int
@@ -173,7 +173,7 @@ async def devices(session: AsyncSession, caller: Caller) -> DeviceFigures:
     return DeviceFigures(
         total=sum(count for _, _, count, _ in rows),
         online=sum(count for mode, online, count, _ in rows if online and mode is not DeviceMode.DISABLED),
-        missing=sum(count for mode, online, count, _ in rows if not online and mode is DeviceMode.ACTIVE),
+        offline=sum(count for mode, online, count, _ in rows if not online and mode is DeviceMode.ACTIVE),
         draining=sum(count for mode, _, count, _ in rows if mode is DeviceMode.DRAINING),
         disabled=sum(count for mode, _, count, _ in rows if mode is DeviceMode.DISABLED),
         slots=sum(slots for mode, _, _, slots in rows if mode is DeviceMode.ACTIVE),

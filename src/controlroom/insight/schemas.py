@@ -63,11 +63,11 @@ class WaitingOut(Schema):
 
 
 class DeviceFiguresOut(Schema):
-    """How the devices are. `missing` counts those that should be there and are not."""
+    """How the devices are. `offline` counts those that should be there and are not."""
 
     total: int
     online: int
-    missing: int
+    offline: int
     draining: int
     disabled: int
     slots: int

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
 from starlette.responses import RedirectResponse
 
+from controlroom.bots.formats import title_of
 from controlroom.identity.caller import Caller
 from controlroom.web import wording
 from controlroom.web.assets import WEB_FOLDER, Assets
@@ -43,6 +44,7 @@ def make_environment(assets: Assets) -> Environment:
         "mode_face",
     )
     environment.filters.update({name: getattr(wording, name) for name in filters})
+    environment.filters["format_title"] = title_of
     environment.filters["exact"] = _exact_for_reader
     environment.globals["relative"] = wording.relative
     return environment

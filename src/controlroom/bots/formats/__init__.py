@@ -20,6 +20,11 @@ class PackageFormat(Protocol):
         ...
 
     @property
+    def title(self) -> str:
+        """What people call a package of this format."""
+        ...
+
+    @property
     def order(self) -> int:
         """Formats of a lower number are asked first; the more particular a format, the lower."""
         ...
@@ -53,6 +58,11 @@ def formats() -> tuple[PackageFormat, ...]:
         if hasattr(loaded, "FORMAT"):
             found.append(loaded.FORMAT)
     return tuple(sorted(found, key=lambda candidate: candidate.order))
+
+
+def title_of(name: str) -> str:
+    """Return what people call packages of a format; its short name where this server does not know it any more."""
+    return next((candidate.title for candidate in formats() if candidate.name == name), name)
 
 
 def read_package(files: PackageFiles) -> Manifest:

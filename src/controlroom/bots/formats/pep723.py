@@ -70,6 +70,7 @@ class ScriptFormat:
     """Reads a package whose one script at the top holds a ``script`` block; more modules may lie beside it."""
 
     name = "pep723"
+    title = "Python script"
     order = 40
     sign = "one Python script with a '# /// script' block"
 

@@ -16,6 +16,7 @@ class ProjectFormat:
     """Reads a package whose ``pyproject.toml`` describes a project or a bot, and does not only set up some tool."""
 
     name = "pyproject"
+    title = "Python project"
     order = 30
     sign = f"{PROJECT_FILE} with [project] or [tool.controlroom]"
 

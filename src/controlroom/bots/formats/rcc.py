@@ -36,6 +36,7 @@ class RccFormat:
     """Reads a robot; its ``devTasks`` are the author's own and never offered."""
 
     name = "rcc"
+    title = "Robot (robot.yaml)"
     order = 10
     sign = f"{FILE} with conda.yaml"
 

@@ -15,6 +15,7 @@ class RequirementsFormat:
     """Reads a package with ``main.py`` or ``controlroom.toml``: the format of those that have nothing more particular."""
 
     name = "requirements"
+    title = "Python with main.py"
     order = 60
     sign = f"{MAIN} or {FILE}, with {REQUIREMENTS_FILE} where packages are needed"
 

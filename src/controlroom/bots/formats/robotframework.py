@@ -25,6 +25,7 @@ class RobotFrameworkFormat:
     """Reads suites; a task is a suite or a folder of suites, and its exit code the number of failed tests."""
 
     name = "robotframework"
+    title = "Robot Framework"
     order = 50
     sign = "suites of Robot Framework (*.robot)"
 

@@ -33,6 +33,7 @@ class Sema4Format:
     """Reads an action package; each ``@action`` and ``@task`` function is a task, its parameters the inputs."""
 
     name = "sema4"
+    title = "Action package"
     order = 20
     sign = f"{FILE} with dependencies on conda-forge and pypi"
 

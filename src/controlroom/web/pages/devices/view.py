@@ -59,7 +59,7 @@ DEVICES = TableSpec(
 _TABS = (
     ("All", ""),
     ("Online", "connected:yes"),
-    ("Missing", "connected:no mode:active"),
+    ("Offline", "connected:no mode:active"),
     ("Draining", "mode:draining"),
     ("Disabled", "mode:disabled"),
 )
