@@ -167,7 +167,10 @@ def test_a_runner_of_the_version_before_is_still_welcome(intruder: FakeRunner) -
     with intruder.socket() as socket:
         link = Link(socket)
         link.say(hello(version=OLDEST_PROTOCOL_VERSION))
-        assert link.hear(Welcome).device_id
+        device_id = link.hear(Welcome).device_id
+    with intruder.room.client() as client:
+        device = client.get(f"/api/v1/devices/{device_id}").raise_for_status().json()
+    assert device["protocol_version"] == OLDEST_PROTOCOL_VERSION
     with intruder.socket() as socket:
         link = Link(socket)
         link.say(hello(version=OLDEST_PROTOCOL_VERSION - 1))

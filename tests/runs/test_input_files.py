@@ -19,6 +19,7 @@ from controlroom.foundation.live_settings import LiveSettings
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.identity.places import Place, Placed, PlaceKind
+from controlroom.protocol import FILES_PROTOCOL_VERSION
 from controlroom.protocol.messages import StartAttempt
 from controlroom.protocol.plan import PlannedFile
 from controlroom.runs.errors import AttemptForbidden, IdempotencyKeyReused
@@ -31,9 +32,11 @@ from controlroom.runs.input_files.errors import (
 from controlroom.runs.input_files.models import InputFile
 from controlroom.runs.input_files.service import InputFileService, forget_unused_files
 from controlroom.runs.models import Run
+from controlroom.runs.queries import run_detail, why_they_wait
 from controlroom.runs.schemas import BulkIn, RepeatIn, RunIn
+from controlroom.runs.states import State
 from controlroom.server.leftovers import Leftovers
-from runs.conftest import CALLER, Room, once
+from runs.conftest import CALLER, FACTS, Room, once
 from serving import package_of, script
 
 FILE = {"type": "string", "format": "file"}
@@ -280,6 +283,30 @@ async def test_the_plan_names_the_files_and_only_its_own_device_is_given_them(de
         with pytest.raises(AttemptForbidden):
             await desk.room.files.input_file(device_id, attempt.id, key, file_id)
     assert (await desk.room.run(without.id)).inputs == {"note": "x"}
+
+
+async def test_files_wait_for_a_runner_that_fetches_them(desk: Desk) -> None:
+    """One of an older protocol would hand its bot the id of a file where a path is meant."""
+    room, before = desk.room, FILES_PROTOCOL_VERSION - 1
+    old = await room.device("old")
+    await room.presence.connected(old, "con_old", FACTS, protocol_version=before)
+    run, without = await desk.ask(paper=(await desk.upload()).id), await desk.ask(note="x")
+    await room.dispatcher.assign_all()
+    assert (await room.run(without.id)).state is State.ASSIGNED
+    assert (await room.run(run.id)).state is State.QUEUED
+    async with room.database.read() as session:
+        waiting = await session.get_one(Run, run.id)
+        told = await run_detail(session, ANN, waiting, room.clock.now(), room.settings)
+        briefly = await why_they_wait(session, [waiting], room.clock.now(), room.settings)
+    assert told.waiting_because == briefly[run.id]
+    assert told.waiting_because.startswith(
+        "It has files, and the Bot Runner on the device that fits is too old"
+    )
+    new = await room.device("new")
+    await room.dispatcher.assign_all()
+    assert (await room.attempt_of(run.id)).device_id == new
+    await room.presence.connected(new, "con_new", FACTS, protocol_version=before)
+    assert await room.orders.for_device(new, known=set()) == []
 
 
 @pytest.mark.parametrize("harm", [lambda path: path.write_bytes(b"other"), Path.unlink])

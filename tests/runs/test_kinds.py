@@ -20,6 +20,7 @@ async def store(room: Room) -> tuple[list[str], list[str]]:
             id=new_id("dev"), name=f"d{number}", key_hash=f"{number:064}", slots=number % 3 + 1, labels=_LABELS[number % 6],
             mode=(DeviceMode.ACTIVE, DeviceMode.DRAINING, DeviceMode.ACTIVE, DeviceMode.REVOKED)[number % 4], facts={},
             connected_at=None if number % 5 == 0 else now, seen_at=now, joined_at=now, updated_at=now, revision=1,
+            protocol_version=2 + number % 7 % 2,
         )
         for number in range(24)
     ]  # fmt: skip
@@ -41,10 +42,11 @@ async def store(room: Room) -> tuple[list[str], list[str]]:
 async def test_they_explain_as_one_by_one(room: Room, labels: tuple[str, ...]) -> None:
     devices, pools = await store(room)
     runs = [
-        WaitingRun("run", "bot", None, frozenset(labels), device, pool, usable)
+        WaitingRun("run", "bot", None, frozenset(labels), device, pool, usable, has_files=has_files)
         for device in (None, devices[0], devices[1], devices[2])
         for pool in (None, *pools)
         for usable in (None, frozenset(pools[:1]), frozenset[str]())
+        for has_files in (False, True)
     ]
     async with room.database.read() as session:
         board = await read_board(session, room.clock.now(), room.settings)

@@ -1,6 +1,7 @@
 """Which run goes to which device, and why a run waits."""
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,6 +65,13 @@ def test_a_bot_has_no_more_runs_at_once_than_allowed() -> None:
     assert pairs(runs, device("a", slots=5), active={"bot": 1}) == {"one": "a", "other": "a"}
 
 
+def test_files_go_to_no_runner_that_is_too_old_for_them() -> None:
+    old = OpenDevice("old", "old", frozenset(), frozenset(), 9, 9, takes_files=False)
+    waiting = [replace(run("r"), has_files=True), run("s")]
+    assert pairs(waiting, replace(old)) == {"s": "old"}
+    assert pairs(waiting, replace(old), device("new")) == {"r": "new", "s": "old"}
+
+
 def test_a_named_device_and_a_pool_are_kept_to() -> None:
     devices = device("a"), device("b", pools="p")
     assert pairs([run("r", on="a"), run("s", pool="p")], *devices) == {"r": "a", "s": "b"}
@@ -82,6 +90,13 @@ def test_why_a_run_waits_is_said_in_words() -> None:
     assert explain_wait(run("r", at_once=1), Board([device("a")], Counter(bot=1)), {}).startswith(
         "1 run(s) of this bot"
     )
+    old = OpenDevice("a", "a", frozenset({"word"}), frozenset(), 1, 1, takes_files=False)
+    with_files = replace(run("r", labels="word"), has_files=True)
+    assert explain_wait(with_files, Board([old]), {}) == (
+        "It has files, and the Bot Runner on the device that fits is too old to fetch them: upgrade it."
+    )
+    assert "any of the 3 devices" in explain_wait(with_files, Board([replace(old, count=3)]), {})
+    assert explain_wait(with_files, board, {}) == "It is about to be assigned."
     assert "No device of pool 'Night'" in explain_wait(run("r", pool="p"), board, {"p": "Night"})
 
 
@@ -94,6 +109,7 @@ devices = st.builds(
     pools=st.frozensets(st.sampled_from(["p", "q"])),
     slots=st.just(3),
     free=st.integers(0, 3),
+    takes_files=st.booleans(),
 )
 runs = st.builds(
     WaitingRun,
@@ -103,6 +119,7 @@ runs = st.builds(
     labels=labels,
     device_id=st.none(),
     pool_id=st.none() | st.sampled_from(["p", "q"]),
+    has_files=st.booleans(),
 )
 
 
@@ -123,6 +140,7 @@ def test_no_pairing_breaks_a_limit_and_none_is_left_out_that_would_fit(
         if each.id in by_run:
             chosen = by_id[by_run[each.id]]
             assert each.labels <= chosen.labels
+            assert chosen.takes_files or not each.has_files
             assert each.pool_id is None or each.pool_id in chosen.pools
             active[each.bot_id] += 1
             assert each.bot_most_at_once is None or active[each.bot_id] <= each.bot_most_at_once
@@ -132,7 +150,9 @@ def test_no_pairing_breaks_a_limit_and_none_is_left_out_that_would_fit(
             fitting = [
                 d
                 for d in open_devices
-                if each.labels <= d.labels and (each.pool_id is None or each.pool_id in d.pools)
+                if each.labels <= d.labels
+                and (each.pool_id is None or each.pool_id in d.pools)
+                and (d.takes_files or not each.has_files)
             ]
             assert all(d.free <= 0 for d in fitting)
 

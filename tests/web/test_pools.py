@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from controlroom.devices.schemas import PoolIn
 from controlroom.foundation.paging import PageRequest
+from controlroom.protocol import PROTOCOL_VERSION
 from controlroom.protocol.join import JoinRequest
 from controlroom.protocol.messages import DeviceFacts
 from web.served import Site, add_device
@@ -77,10 +78,12 @@ def test_a_device_is_edited_and_its_history_told(page: Page, site: Site) -> None
         presence = site.app.state.presence
         await presence.connected(device.id, "con_1", FACTS)
         await presence.disconnected(device.id, "con_1")
+        await presence.connected(device.id, "con_2", FACTS, protocol_version=PROTOCOL_VERSION - 1)
 
     site.do(come_and_go)
     page.goto(f"/devices/{device.id}")
-    expect(page.get_by_text("Went away")).to_be_visible()
+    expect(page.get_by_text("Went offline")).to_be_visible()
+    expect(page.get_by_text(f"of {PROTOCOL_VERSION}: upgrade its Bot Runner")).to_be_visible()
     page.get_by_role("button", name="Edit").click()
     page.get_by_label("Name").fill("edited")
     page.get_by_role("textbox", name="Slots").fill("7")

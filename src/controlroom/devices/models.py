@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from controlroom.foundation.database import Base, BigSerial, Choice, Json, UtcDateTime
 from controlroom.foundation.ids import ID_LENGTH
+from controlroom.protocol import OLDEST_PROTOCOL_VERSION
 
 
 class DeviceMode(StrEnum):
@@ -39,6 +40,8 @@ class Device(Base):
     connection_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
     connected_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    protocol_version: Mapped[int] = mapped_column(default=OLDEST_PROTOCOL_VERSION)
+    """What its runner spoke when it connected last."""
     joined_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     revision: Mapped[int] = mapped_column(default=1)

@@ -13,6 +13,7 @@ from controlroom.devices.models import Device, DeviceMode, PresenceChange
 from controlroom.foundation import outbox
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database, Transaction
+from controlroom.protocol import PROTOCOL_VERSION
 from controlroom.protocol.messages import DeviceFacts
 
 _BATCH = 500
@@ -56,14 +57,21 @@ class Presence:
         async with self.database.read() as session:
             return await session.scalar(select(Device.mode).where(Device.id == device_id))
 
-    async def connected(self, device_id: str, connection_id: str, facts: DeviceFacts) -> Device:
+    async def connected(
+        self,
+        device_id: str,
+        connection_id: str,
+        facts: DeviceFacts,
+        *,
+        protocol_version: int = PROTOCOL_VERSION,
+    ) -> Device:
         """Write that a device is connected here now; an older connection of it counts no more."""
         now = self.clock.now()
         async with self.database.write() as transaction:
             device = await transaction.session.get_one(Device, device_id)
             device.node_id, device.connection_id = self.node_id, connection_id
             device.connected_at = device.seen_at = now
-            device.facts = msgspec.to_builtins(facts)
+            device.facts, device.protocol_version = msgspec.to_builtins(facts), protocol_version
             _note(transaction, device_id, now, is_connected=True)
             outbox.emit(
                 transaction, time=now, kind="device.connected", subject=device_id, data={"name": device.name}

@@ -25,6 +25,9 @@ class DeviceOut(Schema):
     slots: int
     labels: list[str]
     facts: dict[str, Any]
+    protocol_version: int = Field(
+        description="What its runner spoke when it connected last; one of before 3 gets no run that has files."
+    )
     connected_at: datetime | None
     seen_at: datetime | None
     joined_at: datetime

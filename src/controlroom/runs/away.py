@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from controlroom.runs.matching import Board, WaitingRun, may_use
+from controlroom.runs.matching import Board, OpenDevice, WaitingRun, may_use, takes_files_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +15,14 @@ class AwayDevice:
     pools: frozenset[str]
     is_offline: bool
     count: int = 1
+    takes_files: bool = True
 
 
 def away_words(run: WaitingRun, board: Board, away: Iterable[AwayDevice]) -> str:
     """Say how many devices would fit if they took work; empty where one that takes work fits, or none would."""
-    if any(_fits(run, device.id, device.labels, device.pools) for device in board.devices):
+    if any(_fits(run, device) for device in board.devices):
         return ""
-    fitting = [device for device in away if _fits(run, device.id, device.labels, device.pools)]
+    fitting = [device for device in away if _fits(run, device)]
     offline = sum(device.count for device in fitting if device.is_offline)
     closed = sum(device.count for device in fitting) - offline
     parts = []
@@ -36,10 +37,11 @@ def _devices(count: int) -> str:
     return f"{count:,} device{'' if count == 1 else 's'}"
 
 
-def _fits(run: WaitingRun, device_id: str, labels: frozenset[str], pools: frozenset[str]) -> bool:
+def _fits(run: WaitingRun, device: OpenDevice | AwayDevice) -> bool:
     return (
-        (run.device_id is None or run.device_id == device_id)
-        and (run.pool_id is None or run.pool_id in pools)
-        and run.labels <= labels
-        and may_use(run, pools)
+        (run.device_id is None or run.device_id == device.id)
+        and (run.pool_id is None or run.pool_id in device.pools)
+        and run.labels <= device.labels
+        and takes_files_of(run, device.takes_files)
+        and may_use(run, device.pools)
     )

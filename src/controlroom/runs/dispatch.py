@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVarTuple
 
-from sqlalchemy import Result, Row, func, select, text
+from sqlalchemy import Result, Row, exists, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.bots.models import Bot
@@ -23,6 +23,8 @@ from controlroom.foundation.ids import new_id
 from controlroom.foundation.pace import Pace
 from controlroom.foundation.settings import Settings
 from controlroom.foundation.telemetry import logger
+from controlroom.protocol import FILES_PROTOCOL_VERSION
+from controlroom.runs.input_files.models import RunFile
 from controlroom.runs.matching import Board, OpenDevice, Pairing, PoolRule, WaitingRun, match
 from controlroom.runs.models import Attempt, Run, attempt_is_active
 from controlroom.runs.states import ACTIVE, State
@@ -165,7 +167,7 @@ async def read_board(session: AsyncSession, now: datetime, settings: Settings) -
     """Read which devices take work at the moment and how many runs each bot has."""
     present_since = now - timedelta(seconds=settings.heartbeat_seconds * PRESENCE_HEARTBEATS)
     devices = await session.execute(
-        select(Device.id, Device.name, Device.labels, Device.slots).where(
+        select(Device.id, Device.name, Device.labels, Device.slots, Device.protocol_version).where(
             Device.mode == DeviceMode.ACTIVE,
             Device.connected_at.is_not(None),
             Device.seen_at >= present_since,
@@ -188,8 +190,16 @@ async def read_board(session: AsyncSession, now: datetime, settings: Settings) -
     open_devices: list[OpenDevice] = []
     async for part in _in_parts(devices):
         open_devices += [
-            OpenDevice(id_, name, frozenset(labels), frozenset(pools.get(id_, ())), slots, slots - taken[id_])
-            for id_, name, labels, slots in part
+            OpenDevice(
+                id_,
+                name,
+                frozenset(labels),
+                frozenset(pools.get(id_, ())),
+                slots,
+                slots - taken[id_],
+                takes_files=protocol_version >= FILES_PROTOCOL_VERSION,
+            )
+            for id_, name, labels, slots, protocol_version in part
         ]
     rules = await _pool_rules(session)
     return Board(open_devices, by_bot, rules, await _active_in_pools(session, rules))
@@ -275,6 +285,7 @@ _WAITING = (
         Run.target_device_id,
         Run.target_pool_id,
         Run.usable_pool_ids,
+        exists().where(RunFile.run_id == Run.id),
     )
     .join(Bot, Bot.id == Run.bot_id)
     .where(Run.state == State.QUEUED)
@@ -295,8 +306,11 @@ def waiting_run(
     device_id: str | None,
     pool_id: str | None,
     usable_pools: Sequence[str] | None,
+    has_files: bool,
     asked_by: str = "",
 ) -> WaitingRun:
     """Make a waiting run of its columns."""
     usable = None if usable_pools is None else frozenset(usable_pools)
-    return WaitingRun(run_id, bot_id, most_at_once, frozenset(labels), device_id, pool_id, usable, asked_by)
+    return WaitingRun(
+        run_id, bot_id, most_at_once, frozenset(labels), device_id, pool_id, usable, asked_by, has_files
+    )

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from controlroom.devices.models import Device, DeviceMode, PoolMember
 from controlroom.foundation.settings import Settings
+from controlroom.protocol import FILES_PROTOCOL_VERSION
 from controlroom.runs.away import AwayDevice
 from controlroom.runs.dispatch import PRESENCE_HEARTBEATS
 from controlroom.runs.matching import Board, OpenDevice
@@ -23,8 +24,9 @@ async def read_kinds(
 ) -> tuple[Board, list[AwayDevice]]:
     """Return the devices that take work now and those that do not, revoked ones left out.
 
-    Devices of the same labels and pools are one, with their number and their slots added up; ``named`` keeps those with
-    these ids apart. The board is to explain by, not to match by: it has no pool's order and no bot's turns.
+    Devices of the same labels and pools whose runners take files alike are one, with their number and their slots added
+    up; ``named`` keeps those with these ids apart. The board is to explain by, not to match by: it has no pool's order and
+    no bot's turns.
     """
     taken = _taken()
     pools = _pools()
@@ -40,6 +42,7 @@ async def read_kinds(
         func.coalesce(pools.c.pools, "").label("pools"),
         case((is_open, 1), else_=0).label("is_open"),
         case((is_offline, 1), else_=0).label("is_offline"),
+        case((Device.protocol_version >= FILES_PROTOCOL_VERSION, 1), else_=0).label("takes_files"),
     )
     each = (
         select(*alike, Device.slots, case((left > 0, left), else_=0).label("free"))
@@ -48,18 +51,23 @@ async def read_kinds(
         .where(Device.mode != DeviceMode.REVOKED)
         .subquery()
     )
-    kinds = [each.c.named, each.c.labels, each.c.pools, each.c.is_open, each.c.is_offline]
+    kinds = [each.c[column.name] for column in alike]
     query: Select[Any] = select(*kinds, func.count(), func.sum(each.c.slots), func.sum(each.c.free)).group_by(
         *kinds
     )
     board: list[OpenDevice] = []
     away: list[AwayDevice] = []
-    for device_id, labels, pool_ids, takes_work, offline, count, slots, free in await session.execute(query):
+    for device_id, labels, pool_ids, takes_work, offline, files, count, slots, free in await session.execute(
+        query
+    ):
+        of_labels = frozenset(labels)
         of_pools = frozenset(pool_ids.split(_BETWEEN)) if pool_ids else frozenset()
         if takes_work:
-            board.append(OpenDevice(device_id, "", frozenset(labels), of_pools, int(slots), int(free), count))
+            board.append(
+                OpenDevice(device_id, "", of_labels, of_pools, int(slots), int(free), count, bool(files))
+            )
         else:
-            away.append(AwayDevice(device_id, frozenset(labels), of_pools, bool(offline), count))
+            away.append(AwayDevice(device_id, of_labels, of_pools, bool(offline), count, bool(files)))
     return Board(board, await _active_by_bot(session)), away
 
 

@@ -18,6 +18,7 @@ class WaitingRun:
     usable_pools: frozenset[str] | None = None
     """The pools whose devices whoever asked for it may use; None is every device, in a pool or in none."""
     asked_by: str = ""
+    has_files: bool = False
 
 
 @dataclass(slots=True)
@@ -34,6 +35,8 @@ class OpenDevice:
     slots: int
     free: int
     count: int = 1
+    takes_files: bool = True
+    """Whether its runner fetches the files of a run; see `protocol.FILES_PROTOCOL_VERSION`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +147,12 @@ def explain_wait(run: WaitingRun, board: Board, names: Mapping[str, str]) -> str
         return (
             f"It needs the labels {', '.join(sorted(run.labels))} together: no connected device has them all."
         )
-    fitting = [device for device in suiting if may_use(run, device.pools)]
+    able = [device for device in suiting if takes_files_of(run, device.takes_files)]
+    if not able:
+        return _too_old_for_files(suiting)
+    fitting = [device for device in able if may_use(run, device.pools)]
     if not fitting:
-        return _not_usable(run, suiting, names)
+        return _not_usable(run, able, names)
     if all(device.free <= 0 for device in fitting):
         return f"All {sum(device.slots for device in fitting)} slot(s) of the {sum(device.count for device in fitting)} device(s) that fit are taken."
     return "It is about to be assigned."
@@ -159,6 +165,17 @@ def _bot_is_full(run: WaitingRun, active_by_bot: Mapping[str, int]) -> bool:
 def may_use(run: WaitingRun, pools: frozenset[str]) -> bool:
     """Say whether whoever asked for a run may use a device that is in these pools."""
     return run.usable_pools is None or not run.usable_pools.isdisjoint(pools)
+
+
+def takes_files_of(run: WaitingRun, takes_files: bool) -> bool:
+    """Say whether a run has no files, or its device's runner takes them."""
+    return takes_files or not run.has_files
+
+
+def _too_old_for_files(suiting: Sequence[OpenDevice]) -> str:
+    count = sum(device.count for device in suiting)
+    which = "the device that fits" if count == 1 else f"any of the {count:,} devices that fit"
+    return f"It has files, and the Bot Runner on {which} is too old to fetch them: upgrade it."
 
 
 def _not_usable(run: WaitingRun, suiting: Iterable[OpenDevice], names: Mapping[str, str]) -> str:
@@ -176,7 +193,7 @@ def _not_usable(run: WaitingRun, suiting: Iterable[OpenDevice], names: Mapping[s
 
 
 def _fits(run: WaitingRun, device: OpenDevice) -> bool:
-    return _suits(run, device) and may_use(run, device.pools)
+    return _suits(run, device) and takes_files_of(run, device.takes_files) and may_use(run, device.pools)
 
 
 def _suits(run: WaitingRun, device: OpenDevice) -> bool:

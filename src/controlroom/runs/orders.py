@@ -11,6 +11,7 @@ from controlroom.devices.models import Device
 from controlroom.foundation.clock import Clock
 from controlroom.foundation.database import Database
 from controlroom.foundation.settings import Settings
+from controlroom.protocol import FILES_PROTOCOL_VERSION
 from controlroom.protocol.messages import (
     CancelAttempt,
     FromServer,
@@ -44,7 +45,7 @@ class Orders:
         """
         async with self.database.read(brief=True) as session:
             rows = await session.execute(
-                select(Attempt, Run, BotVersion, Device.facts)
+                select(Attempt, Run, BotVersion, Device.facts, Device.protocol_version)
                 .join(Run, Run.id == Attempt.run_id)
                 .join(BotVersion, BotVersion.id == Run.version_id)
                 .join(Device, Device.id == Attempt.device_id)
@@ -52,16 +53,13 @@ class Orders:
                 .order_by(Attempt.assigned_at, Attempt.id)
             )
             orders: list[FromServer] = []
-            for attempt, run, version, facts in rows:
+            for attempt, run, version, facts, protocol_version in rows:
                 if attempt.state is State.ASSIGNED and attempt.id not in known:
+                    files = await planned_files(session, run)
+                    if files and protocol_version < FILES_PROTOCOL_VERSION:
+                        continue  # the runner was replaced by an older one: the lease ends, and another device is found
                     plan = make_plan(
-                        run,
-                        attempt,
-                        version,
-                        facts,
-                        tokens=self.tokens,
-                        settings=self.settings,
-                        files=await planned_files(session, run),
+                        run, attempt, version, facts, tokens=self.tokens, settings=self.settings, files=files
                     )
                     orders.append(StartAttempt(plan))
                 orders += self._control(attempt, run)

@@ -20,6 +20,7 @@ from controlroom.identity.permissions import Permission
 from controlroom.runs.away import away_words
 from controlroom.runs.dispatch import waiting_run
 from controlroom.runs.errors import RunNotFound
+from controlroom.runs.input_files.models import RunFile
 from controlroom.runs.kinds import read_kinds
 from controlroom.runs.matching import WaitingRun, explain_wait
 from controlroom.runs.models import Artifact, Attempt, LogChunk, Run, RunHistory
@@ -173,7 +174,8 @@ async def _why_it_waits(
         return f"It is tried again at {run.not_before:%H:%M:%S} UTC."
     most_at_once = await session.scalar(select(Bot.most_at_once).where(Bot.id == run.bot_id))
     asked_by = "You" if run.requested_by_id == caller.user_id else run.requested_by
-    waiting = _waiting(run, most_at_once, asked_by)
+    has_files = run.id in await _with_files(session, [run])
+    waiting = _waiting(run, most_at_once, asked_by, has_files=has_files)
     board, away_devices = await read_kinds(session, now, settings, _named([run]))
     names = await _names(session, run)
     if run.usable_pool_ids is not None:
@@ -190,14 +192,23 @@ async def why_they_wait(
     board, _ = await read_kinds(session, now, settings, _named(runs))
     limits = select(Bot.id, Bot.most_at_once).where(Bot.id.in_({run.bot_id for run in runs}))
     most_at_once = {bot_id: limit for bot_id, limit in await session.execute(limits)}  # noqa: C416  # rows are not pairs to the type checker
+    with_files = await _with_files(session, runs)
     reasons: dict[str, str] = {}
     for run in runs:
         if run.not_before > now:
             reasons[run.id] = f"It is tried again at {run.not_before:%H:%M:%S} UTC."
             continue
-        waiting = _waiting(run, most_at_once.get(run.bot_id), run.requested_by)
+        waiting = _waiting(
+            run, most_at_once.get(run.bot_id), run.requested_by, has_files=run.id in with_files
+        )
         reasons[run.id] = explain_wait(waiting, board, await _names(session, run))
     return reasons
+
+
+async def _with_files(session: AsyncSession, runs: Sequence[Run]) -> set[str]:
+    """Return those of some runs that were given files, by their ids."""
+    given = select(RunFile.run_id).where(RunFile.run_id.in_([run.id for run in runs])).distinct()
+    return set(await session.scalars(given))
 
 
 def _named(runs: Sequence[Run]) -> set[str]:
@@ -205,10 +216,10 @@ def _named(runs: Sequence[Run]) -> set[str]:
     return {run.target_device_id for run in runs if run.target_device_id is not None}
 
 
-def _waiting(run: Run, most_at_once: int | None, asked_by: str) -> WaitingRun:
+def _waiting(run: Run, most_at_once: int | None, asked_by: str, *, has_files: bool) -> WaitingRun:
     return waiting_run(
         run.id, run.bot_id, most_at_once, run.labels,
-        run.target_device_id, run.target_pool_id, run.usable_pool_ids, asked_by,
+        run.target_device_id, run.target_pool_id, run.usable_pool_ids, has_files, asked_by,
     )  # fmt: skip
 
 

@@ -85,7 +85,12 @@ class LinkHub:
                 f"This server speaks protocol {OLDEST_PROTOCOL_VERSION} to {PROTOCOL_VERSION}, the runner {hello.protocol_version}; upgrade the older."
             )
             return connection
-        row = await self._presence.connected(device.id, connection.id, storable_facts(hello.facts))
+        row = await self._presence.connected(
+            device.id,
+            connection.id,
+            storable_facts(hello.facts),
+            protocol_version=hello.protocol_version,
+        )
         before = self._connections.get(device.id)
         if before is not None:
             before.refuse("The device has connected anew.")

@@ -13,6 +13,7 @@ from controlroom.identity.access import page_caller
 from controlroom.identity.caller import Caller
 from controlroom.identity.permissions import Permission
 from controlroom.identity.places import PoolsAt
+from controlroom.protocol import PROTOCOL_VERSION
 from controlroom.web.live.sharing import shared_live
 from controlroom.web.rendering import changed, page
 from controlroom.web.services import devices_of, runs_of
@@ -46,6 +47,7 @@ async def device(
         "runs": runs,
         "presence": await service.presence(caller, found.id),
         "may_manage": caller.may(Permission.DEVICE_MANAGE, PoolsAt(pool_ids)),
+        "protocol_version": PROTOCOL_VERSION,
         "may_audit": caller.may(Permission.AUDIT_READ),
     }
     return page(request, caller, "pages/device/device.html", context)
